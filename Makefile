@@ -1,0 +1,31 @@
+# The whole set-up hangs on one file, .venv/ready: every target makes it first, nothing else has to be installed.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint bench clean
+
+.venv/ready: pyproject.toml scripts/make_venv.sh
+	@PYTHON="$(PYTHON)" sh scripts/make_venv.sh .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: .venv/ready  ## refine the sample pages with the embedded tagger and show the result
+	@rm -rf demo-output
+	$(BIN)/prox refine examples/pages.jsonl demo-output
+	$(BIN)/prox preview examples/pages.jsonl -n 2
+
+test: .venv/ready lint  ## lint, types, import contracts, all tests
+	$(BIN)/pytest
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/ready  ## speed and quality, one line of JSON each (see benchmarks/README.md)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	for script in benchmarks/*_speed.py benchmarks/*_quality.py; do $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf .venv demo-output build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

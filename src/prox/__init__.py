@@ -1,0 +1,1 @@
+"""Refine pre-training text by programs."""

@@ -1,0 +1,46 @@
+"""The command `prox`: one module a verb."""
+
+import os
+import sys
+
+import typer
+
+from prox.cli.execute import execute
+from prox.cli.preview import preview
+from prox.cli.refine import refine
+from prox.cli.score import score
+from prox.errors import ProxError, UsageError
+
+app = typer.Typer(
+    name="prox",
+    help="Refine pre-training text by programs: a small model reads each document and writes the edits.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (refine, preview, execute, score):
+    app.command()(verb)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: bool = typer.Option(False, "--version", help="Show the version and exit.")) -> None:
+    if version:
+        import importlib.metadata
+
+        typer.echo(f"prox {importlib.metadata.version('prox-refine')}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command; a problem that a person can solve is one line, never a traceback."""
+    verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    try:
+        app()
+    except ProxError as error:
+        sys.stderr.write(f"prox {verb}: {error}\n")
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -1,0 +1,130 @@
+"""What the verbs that run have in common: progress, the summary, the end."""
+
+import os
+import sys
+import time
+from typing import Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from prox.errors import RunError, UsageError
+from prox.runs.recipe import Recipe
+from prox.runs.refine import Progress as RunProgress
+from prox.runs.refine import RunResult, refine_corpus
+from prox.runs.stages import DECISIONS, QUARANTINED
+
+_LOG_SECONDS = 10
+
+
+def shown_recipe(**fields: Any) -> Recipe:
+    """A recipe from options.
+
+    Raises:
+        UsageError: An option has a value that no recipe has.
+    """
+    if fields["workers"] is None:
+        fields["workers"] = min(os.cpu_count() or 1, 32)
+    try:
+        return Recipe(**fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = str(first["loc"][0]).replace("_", "-") if first["loc"] else "options"
+        raise UsageError(f"--{option.removesuffix('s') if option == 'refiners' else option}: {first['msg']}") from error
+
+
+def run(recipe: Recipe, as_json: bool) -> None:
+    """Run a recipe with progress on standard error and the result on standard output.
+
+    Raises:
+        RunError: Not one record could be read.
+    """
+    started = time.monotonic()
+    try:
+        with _Shown() as shown:
+            result = refine_corpus(recipe, shown.update)
+    except KeyboardInterrupt:
+        Console(stderr=True).print(
+            f"\ninterrupted after {time.monotonic() - started:.0f} s; every part in {recipe.output} is whole, "
+            "but the run is not complete",
+            markup=False,
+            highlight=False,
+        )
+        raise typer.Exit(1) from None
+    if as_json:
+        import orjson
+
+        sys.stdout.write(orjson.dumps(result.record, option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        _print_summary(result, recipe)
+    decisions = result.record["decisions"]
+    if decisions[QUARANTINED] and decisions[QUARANTINED] == result.record["records"]:
+        raise RunError(f"not one record could be refined; {recipe.output}/quarantine has them all, with the reasons")
+
+
+class _Shown:
+    """A live bar on a terminal, a plain line now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._bar: Progress | None = None
+        self._logged = time.monotonic()
+        if self._console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[line]}"), TimeElapsedColumn(),
+                console=self._console, transient=True,
+            )  # fmt: skip
+
+    def __enter__(self) -> "_Shown":
+        if self._bar:
+            self._bar.start()
+            self._task = self._bar.add_task("refining", total=None, line="starting")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def update(self, progress: RunProgress) -> None:
+        if self._bar:
+            total = 1.0 if progress.files > 1 else None
+            self._bar.update(self._task, total=total, completed=progress.share, line=_line(progress))
+        elif time.monotonic() - self._logged > _LOG_SECONDS:
+            self._logged = time.monotonic()
+            sys.stderr.write(f"{progress.seconds:.0f} s: {_line(progress)}\n")
+
+
+def _line(progress: RunProgress) -> str:
+    report = progress.report
+    rate = report.text_bytes / 1e6 / max(progress.seconds, 1e-9)
+    decisions = ", ".join(f"{report.decisions[name]:,} {name}" for name in DECISIONS)
+    return f"{sum(report.decisions.values()):,} documents, {rate:.1f} MB/s: {decisions}"
+
+
+def _print_summary(result: RunResult, recipe: Recipe) -> None:
+    console = Console()
+    record = result.record
+    total = max(1, record["records"])
+    table = Table(title=f"{record['records']:,} records in {result.seconds:.1f} s", title_justify="left")
+    table.add_column("decision")
+    table.add_column("records", justify="right")
+    table.add_column("share", justify="right")
+    for name, count in record["decisions"].items():
+        table.add_row(name, f"{count:,}", f"{count / total:.1%}")
+    console.print(table)
+    before, after = record["words_before"], record["words_after"]
+    share = f" ({after / before:.1%} left)" if before else ""
+    rate = record["text_bytes"] / 1e6 / max(result.seconds, 1e-9)
+    console.print(f"words  {before:,} → {after:,}{share}", highlight=False)
+    console.print(f"text   {record['text_bytes'] / 1e6:,.1f} MB, {rate:.1f} MB/s", highlight=False)
+    for reason, count in list(record["reasons"].items())[:6]:
+        console.print(f"  {count:,} × {reason}", markup=False, highlight=False)
+    for problem in result.problems[:10]:
+        console.print(f"warning: {problem}", markup=False, highlight=False)
+    if result.passed_over:
+        names = ", ".join(path.rpartition("/")[2] for path in result.passed_over[:5])
+        console.print(f"passed over {len(result.passed_over)} other files: {names}", markup=False, highlight=False)
+    console.print(f"→ {recipe.output}", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,216 @@
+"""Finding the files of a corpus on any fsspec path."""
+
+import difflib
+import glob
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, overload
+
+import fsspec
+
+from prox.errors import UsageError
+
+Format = Literal["jsonl", "json", "parquet"]
+Compression = Literal["gzip", "zstd"]
+
+_FORMATS: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".parquet": "parquet"}
+_COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
+ENDINGS = ".jsonl, .ndjson, .json (each also with .gz or .zst) and .parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusFile:
+    """One file of a corpus.
+
+    Attributes:
+        path: Absolute path or URL, as fsspec opens it.
+        size: Stored bytes, None where the storage does not say.
+    """
+
+    path: str
+    format: Format
+    compression: Compression | None
+    size: int | None
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rstrip("/").rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFiles(Sequence[CorpusFile]):
+    """The files that `find_files` found, sorted by path, and the paths it passed over."""
+
+    files: tuple[CorpusFile, ...]
+    passed_over: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __iter__(self) -> Iterator[CorpusFile]:
+        return iter(self.files)
+
+    @overload
+    def __getitem__(self, index: int) -> CorpusFile: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[CorpusFile, ...]: ...
+    def __getitem__(self, index: int | slice) -> CorpusFile | tuple[CorpusFile, ...]:
+        return self.files[index]
+
+
+def file_format(path: str) -> tuple[Format, Compression | None] | None:
+    """Format and compression by the ending of a name, None for an ending that is not read here."""
+    name = path.lower()
+    for ending, compression in _COMPRESSIONS.items():
+        if name.endswith(ending):
+            format = _FORMATS.get(_ending(name.removesuffix(ending)))
+            return (format, compression) if format and format != "parquet" else None
+    format = _FORMATS.get(_ending(name))
+    return (format, None) if format else None
+
+
+def corpus_file(path: str) -> CorpusFile:
+    """A single named file.
+
+    Raises:
+        UsageError: It does not exist, is a folder, or has an ending that is not read here.
+    """
+    found = find_files(path)
+    if len(found) != 1 or found[0].name != path.rstrip("/").rpartition("/")[2]:
+        raise UsageError(f"{path} is not a single file. Name one file.")
+    return found[0]
+
+
+def find_files(inputs: Sequence[str] | str) -> FoundFiles:
+    """The corpus files behind files, folders (recursive) and globs.
+
+    In folders and globs, names with other endings, hidden names and names starting with `_` are passed over.
+
+    Raises:
+        UsageError: An input is missing, matches nothing, cannot be listed, or is a file that is not read here.
+    """
+    files: dict[str, CorpusFile] = {}
+    passed_over: set[str] = set()
+    for given in [inputs] if isinstance(inputs, str) else inputs:
+        found, passed = _find(str(given))
+        files.update((file.path, file) for file in found)
+        passed_over.update(passed)
+    return FoundFiles(
+        files=tuple(files[path] for path in sorted(files)), passed_over=tuple(sorted(passed_over - files.keys()))
+    )
+
+
+def _find(given: str) -> tuple[list[CorpusFile], list[str]]:
+    fs, path = _file_system(given)
+    try:
+        if fs.isfile(path):
+            return [_named_file(fs, path, given)], []
+        if fs.isdir(path):
+            found, passed = _in_folder(fs, path)
+        elif glob.has_magic(path):
+            found, passed = _in_glob(fs, path)
+            if not found and not passed:
+                raise UsageError(f"no file matches {given}. {_what_is_there(fs, path)}")
+        else:
+            raise UsageError(f"{given} does not exist. {_what_is_there(fs, path)}")
+    except UsageError:
+        raise
+    except Exception as error:  # storage libraries raise errors of their own kinds
+        raise UsageError(f"{given} cannot be listed: {' '.join(str(error).split())}") from error
+    if not found:
+        raise UsageError(f"{given} holds no file that prox reads ({ENDINGS}). {_listing(passed)}")
+    return found, passed
+
+
+def _file_system(given: str) -> tuple[Any, str]:
+    if not given.strip():
+        raise UsageError("the input is an empty path. Name a file, a folder or a glob.")
+    try:
+        fs, path = fsspec.core.url_to_fs(given)
+    except ImportError as error:
+        protocol = given.partition("://")[0]
+        extra = {"s3": "s3", "gs": "gcs", "gcs": "gcs"}.get(protocol)
+        advice = f" Install it with: pip install 'prox-refine[{extra}]'" if extra else ""
+        raise UsageError(f"{given} needs a package that is not installed: {error}.{advice}") from error
+    except ValueError as error:
+        raise UsageError(f"{given} cannot be opened: {error}") from error
+    return fs, path
+
+
+def _named_file(fs: Any, path: str, given: str) -> CorpusFile:
+    if file_format(path) is None:
+        raise UsageError(f"{given} has an ending that prox does not read; it reads {ENDINGS}.")
+    return _corpus_file(fs, path, fs.info(path))
+
+
+def _corpus_file(fs: Any, path: str, info: dict[str, Any]) -> CorpusFile:
+    known = file_format(path)
+    assert known is not None
+    return CorpusFile(_full_path(fs, path), *known, size=info.get("size"))
+
+
+def _full_path(fs: Any, path: str) -> str:
+    return path if _is_local(fs) else fs.unstrip_protocol(path)
+
+
+def _is_local(fs: Any) -> bool:
+    return "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,))
+
+
+def _in_folder(fs: Any, folder: str) -> tuple[list[CorpusFile], list[str]]:
+    found, passed = [], []
+    for path, info in sorted(fs.find(folder, detail=True).items()):
+        inner = path.removeprefix(folder.rstrip("/") + "/").split("/")
+        if file_format(path) and not any(part.startswith((".", "_")) for part in inner):
+            found.append(_corpus_file(fs, path, info))
+        else:
+            passed.append(_full_path(fs, path))
+    return found, passed
+
+
+def _in_glob(fs: Any, pattern: str) -> tuple[list[CorpusFile], list[str]]:
+    found, passed = [], []
+    for path, info in sorted(fs.glob(pattern, detail=True).items()):
+        if info["type"] == "directory":
+            inner_found, inner_passed = _in_folder(fs, path)
+            found += inner_found
+            passed += inner_passed
+        elif file_format(path) and not _last(path).startswith((".", "_")):
+            found.append(_corpus_file(fs, path, info))
+        else:
+            passed.append(_full_path(fs, path))
+    return found, passed
+
+
+def _what_is_there(fs: Any, path: str) -> str:
+    """Advice for a path that is not there: the nearest existing folder, and what it holds."""
+    parent, missing = path.rstrip("/").rpartition("/")[::2]
+    while parent and (glob.has_magic(parent) or not fs.isdir(parent)):
+        parent, missing = parent.rpartition("/")[::2]
+    try:
+        names = sorted(_last(entry) for entry in fs.ls(parent or "/", detail=False))
+    except Exception:  # advice only: what cannot be listed is left out
+        return "Check the path."
+    names = [name for name in names if name and not name.startswith(".")]
+    near = difflib.get_close_matches(missing, names, n=1)
+    if near:
+        return f'Did you mean "{near[0]}"?'
+    return f"{_full_path(fs, parent) or '/'}: {_listing(names)}"
+
+
+def _listing(paths: Sequence[str], limit: int = 5) -> str:
+    names = [_last(path) for path in paths]
+    if not names:
+        return "There is nothing."
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return f"There is {', '.join(names[:limit])}{more}."
+
+
+def _last(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]
+
+
+def _ending(name: str) -> str:
+    dot = name.rfind(".")
+    return name[dot:] if dot >= 0 else ""

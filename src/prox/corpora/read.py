@@ -1,0 +1,72 @@
+"""Small things at once: records as dicts, the first records, the preset of a corpus."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from prox.corpora.arrow_values import row_values
+from prox.corpora.blocks import BLOCK_BYTES, read_blocks
+from prox.corpora.decode import json_values, record_fault, table_of
+from prox.corpora.files import CorpusFile, corpus_file
+from prox.corpora.presets import Preset, check_text_field, get_preset, recognise
+from prox.corpora.records import Quarantined
+
+_FIRST_BYTES = 1 << 20
+_TRIES = 1000
+
+
+def read_records(file: CorpusFile | str, block_bytes: int = BLOCK_BYTES) -> Iterator[dict[str, Any] | Quarantined]:
+    """All records of a file as dicts, in order, with a `Quarantined` in the place of one that cannot be read.
+
+    Raises:
+        UsageError: A path given as a string does not exist or has an ending that is not read here.
+    """
+    for block in read_blocks(file, block_bytes):
+        if isinstance(block, Quarantined):
+            yield block
+        elif block.layout == "arrow":
+            yield from row_values(table_of(block))
+        else:
+            for number, raw, value in json_values(block):
+                reason = record_fault(value)
+                yield Quarantined(block.file, number, reason, raw) if reason else value
+
+
+def first_records(file: CorpusFile | str, count: int = 20) -> list[dict[str, Any]]:
+    """The first `count` readable records; broken ones before and between are passed over, up to a thousand.
+
+    Raises:
+        UsageError: A path given as a string does not exist or has an ending that is not read here.
+    """
+    records: list[dict[str, Any]] = []
+    failures = 0
+    for record in read_records(file, _FIRST_BYTES):
+        if isinstance(record, Quarantined):
+            failures += 1
+        else:
+            records.append(record)
+        if len(records) == count or failures == _TRIES:
+            break
+    return records
+
+
+def choose_preset(files: Sequence[CorpusFile] | str, name: str | None = None, text_field: str | None = None) -> Preset:
+    """The preset for a corpus: the named one, or the one that the first file with a readable record shows.
+
+    Raises:
+        UsageError: No preset has that name, or the records do not have the text field.
+    """
+    preset = get_preset(name) if name else None
+    for file in [corpus_file(files)] if isinstance(files, str) else files:
+        if records := first_records(file):
+            if text_field:
+                preset = (preset or _recognised_or_plain(records)).with_text_field(text_field)
+            preset = preset or recognise(records, file.name)
+            check_text_field(preset, records, file.name)
+            return preset
+    preset = preset or get_preset("plain")
+    return preset.with_text_field(text_field) if text_field else preset
+
+
+def _recognised_or_plain(records: Sequence[dict[str, Any]]) -> Preset:
+    plain = get_preset("plain")
+    return recognise([{**record, plain.text_field: ""} for record in records])

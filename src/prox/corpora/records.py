@@ -1,0 +1,47 @@
+"""What travels between the steps of reading: blocks of raw data, and records that could not be read."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Layout = Literal["lines", "values", "arrow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Consecutive records of one file, still undecoded: cheap to cut, cheap to send to a worker process.
+
+    Records count from 0 within their file. In JSON Lines the number of a record is the number of its line, blank
+    lines counted, so that `sed -n` finds it; in Parquet it is the row, in a JSON array the element.
+
+    Attributes:
+        file: Path of the file, as in `CorpusFile.path`.
+        first_record: Number of the first record.
+        records: How many record numbers the block covers (blank lines included).
+        payload: `lines`: raw lines joined by `\\n`; `values`: one raw JSON value per element; `arrow`: an Arrow IPC
+            stream.
+    """
+
+    file: str
+    first_record: int
+    records: int
+    layout: Layout
+    payload: bytes | tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A record that could not be read, whole, or a place where a file could not be read on.
+
+    Attributes:
+        record: Number of the record in its file, counted as in `Block`.
+        reason: `kind: detail`; the kind is one of a few fixed phrases ("invalid UTF-8", "invalid JSON",
+            "not an object", "no text", "lone surrogate", "record too long", "broken file").
+        raw: The record as it stands in the file; of a Parquet row, the row as JSON.
+        id: The id of the record, if it could be read.
+    """
+
+    file: str
+    record: int
+    reason: str
+    raw: bytes = b""
+    id: str | None = None

@@ -1,0 +1,139 @@
+"""Writing parts so that none looks whole before it is."""
+
+import base64
+import contextlib
+import gzip
+import io
+import os
+import uuid
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
+
+from prox.corpora import json_text
+from prox.corpora.arrow_values import row_values, to_json_value
+from prox.corpora.columns import table_from_rows
+from prox.corpora.files import file_format
+from prox.corpora.records import Quarantined
+from prox.corpora.rows import Rows
+from prox.errors import UsageError
+
+PartFormat = Literal["parquet", "jsonl"]
+
+_ZSTD_LEVEL = 3
+_GZIP_LEVEL = 5
+
+
+def write_part(path: str, rows: Rows, format: PartFormat | None = None, like: pa.Schema | None = None) -> int:
+    """Write rows as one file and give its size in bytes; the part appears whole or not at all.
+
+    Args:
+        path: Its ending says the compression of JSON Lines (`.jsonl`, `.jsonl.zst`, `.jsonl.gz`).
+        format: Taken from the ending if not given.
+        like: Types for Parquet from dicts, see `table_from_rows`.
+
+    Raises:
+        UsageError: The ending says no format that can be written.
+        OSError: The storage refuses.
+    """
+    data = _parquet(rows, like) if (format or _part_format(path)) == "parquet" else _compressed(_json_lines(rows), path)
+    write_atomically(path, data)
+    return len(data)
+
+
+def write_quarantine(path: str, quarantined: Sequence[Quarantined]) -> int:
+    """Write quarantined records as JSON Lines: `file`, `record`, `id`, `reason`, `raw`, `raw_encoding`.
+
+    `raw` is the record itself where that is UTF-8, and base64 otherwise; `raw_encoding` says which.
+
+    Raises:
+        OSError: The storage refuses.
+    """
+    data = _compressed(b"".join(json_text.dumps(_quarantine_row(entry)) + b"\n" for entry in quarantined), path)
+    write_atomically(path, data)
+    return len(data)
+
+
+def write_atomically(path: str, data: bytes) -> None:
+    """Put the data there at once: a hidden temporary file, synced and renamed; on object stores a plain put.
+
+    Raises:
+        OSError: The storage refuses.
+    """
+    fs, path = fsspec.core.url_to_fs(path)
+    if "file" not in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)):
+        fs.pipe_file(path, data)
+        return
+    folder, _, name = path.rpartition("/")
+    fs.makedirs(folder, exist_ok=True)
+    temporary = f"{folder}/.{name}.{uuid.uuid4().hex[:8]}.tmp"
+    try:
+        with fs.open(temporary, "wb", auto_mkdir=False) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)  # noqa: PTH105 - fsspec paths are strings
+    except BaseException:
+        with contextlib.suppress(OSError):
+            fs.rm_file(temporary)
+        raise
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: str) -> None:
+    """Make the rename survive a crash of the machine."""
+    with contextlib.suppress(OSError):  # Windows cannot open folders
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _part_format(path: str) -> PartFormat:
+    known = file_format(path)
+    if known is None:
+        raise UsageError(f"{path} cannot be written: its ending must be .parquet, .jsonl, .jsonl.zst or .jsonl.gz.")
+    return "parquet" if known[0] == "parquet" else "jsonl"
+
+
+def _parquet(rows: Rows, like: pa.Schema | None) -> bytes:
+    table = rows if isinstance(rows, pa.Table) else table_from_rows(rows, like)
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd", compression_level=_ZSTD_LEVEL)
+    return sink.getvalue()
+
+
+def _json_lines(rows: Rows) -> bytes:
+    if isinstance(rows, pa.Table):
+        rows = [to_json_value(row) for row in row_values(rows)]
+    return b"".join([json_text.dumps(row) + b"\n" for row in rows])
+
+
+def _compressed(data: bytes, path: str) -> bytes:
+    known = file_format(path)
+    match known[1] if known else None:
+        case "zstd":
+            return zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True).compress(data)
+        case "gzip":
+            return gzip.compress(data, compresslevel=_GZIP_LEVEL, mtime=0)
+    return data
+
+
+def _quarantine_row(entry: Quarantined) -> dict[str, Any]:
+    try:
+        raw, encoding = entry.raw.decode(), "utf-8"
+    except UnicodeDecodeError:
+        raw, encoding = base64.b64encode(entry.raw).decode(), "base64"
+    return {
+        "file": entry.file,
+        "record": entry.record,
+        "id": entry.id,
+        "reason": entry.reason,
+        "raw": raw,
+        "raw_encoding": encoding,
+    }

@@ -1,0 +1,55 @@
+"""The language of edits: operations, programs, their dialects, and the one executor. Standard library only."""
+
+from prox.program.dialects import PROX_CHUNK, PROX_DOCUMENT, Dialect, get_dialect
+from prox.program.executor import Outcome, Rejected, execute
+from prox.program.metrics import (
+    Counts,
+    DocumentScore,
+    auc,
+    content_counts,
+    document_score,
+    failure_ratio,
+    line_counts,
+    macro_f1,
+    mean_calls,
+)
+from prox.program.operations import (
+    DropDocument,
+    KeepDocument,
+    Operation,
+    ParseError,
+    Program,
+    RemoveLines,
+    Replace,
+    Scope,
+)
+from prox.program.policy import Policy, count_words
+
+__all__ = [
+    "PROX_CHUNK",
+    "PROX_DOCUMENT",
+    "Counts",
+    "Dialect",
+    "DocumentScore",
+    "DropDocument",
+    "KeepDocument",
+    "Operation",
+    "Outcome",
+    "ParseError",
+    "Policy",
+    "Program",
+    "Rejected",
+    "RemoveLines",
+    "Replace",
+    "Scope",
+    "auc",
+    "content_counts",
+    "count_words",
+    "document_score",
+    "execute",
+    "failure_ratio",
+    "get_dialect",
+    "line_counts",
+    "macro_f1",
+    "mean_calls",
+]

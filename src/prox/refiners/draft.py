@@ -1,0 +1,59 @@
+"""What every refiner shares: the level it works at, the draft it writes, the one method it has."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from prox.chunking import Chunk
+from prox.program import Program
+
+
+class Level(StrEnum):
+    """What a program is about: to keep or drop a whole document, or to edit the lines of a chunk."""
+
+    DOCUMENT = "document"
+    CHUNK = "chunk"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A program with what its refiner knows about it.
+
+    Attributes:
+        program: The operations; empty where the refiner has nothing to say.
+        score: Document level: the probability that the document is worth keeping. None where there is none.
+        line_scores: The noise probability of each line of the chunk, in percent; None where there is none.
+        raw_output: The text that a language model gave; None for refiners that do not generate.
+        finish_reason: Why a language model stopped; "" for refiners that do not generate.
+        tokens_in: Tokens read by a language model.
+        tokens_out: Tokens written by a language model.
+        errors: Why no usable program could be written; the document is then left as it was.
+    """
+
+    program: Program
+    score: float | None = None
+    line_scores: bytes | None = None
+    raw_output: str | None = None
+    finish_reason: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    errors: tuple[str, ...] = ()
+
+
+class Refiner(Protocol):
+    """Writes programs.
+
+    Pure with respect to the corpus: the same chunk gives the same draft, whatever stands beside it in the batch.
+
+    Attributes:
+        level: The level of the programs it writes.
+        window: Words of a chunk at most; None if it wants whole documents.
+        fingerprint: Changes whenever the same chunk could get another program.
+    """
+
+    level: Level
+    window: int | None
+    fingerprint: str
+
+    def refine(self, chunks: Sequence[Chunk]) -> list[Draft]: ...

@@ -1,0 +1,96 @@
+"""Replays the programs of an earlier run."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from prox.chunking import Chunk
+from prox.errors import UsageError
+from prox.program import DropDocument, Program, RemoveLines, Replace
+from prox.refiners.draft import Draft, Level
+
+_COLUMNS = ["id", "text_sha256", "decision", "program"]
+
+
+class StoredRefiner:
+    """Looks a document up by its id and the hash of its text, and writes the program that is stored for it.
+
+    A document whose stored hash is another one, or that has no program, gets a draft that sends it to quarantine.
+    Only an index of 24 bytes a document stays in memory; the parts are read when a document of theirs comes up.
+    """
+
+    window: int | None = None
+
+    def __init__(self, folder: str, level: Level, whole: bool = False) -> None:
+        """`whole`: write whole programs, not only what belongs to the level."""
+        self.level = level
+        self._whole = whole
+        fs, path = fsspec.core.url_to_fs(folder)
+        self._fs = fs
+        self._parts = sorted(fs.glob(f"{path.rstrip('/')}/part-*.parquet"))
+        if not self._parts:
+            inside = f"{folder.rstrip('/')}/programs"
+            hint = f" Did you mean {inside}?" if fs.exists(f"{path.rstrip('/')}/programs") else ""
+            raise UsageError(f"{folder} holds no stored programs (part-*.parquet).{hint}")
+        keys, texts, places = [], [], []
+        digest = hashlib.sha256()
+        for number, part in enumerate(self._parts):
+            table = self._table(part, _COLUMNS)
+            ids, hashes = table["id"].to_pylist(), table["text_sha256"].to_pylist()
+            for stored in zip(*[table[name].to_pylist() for name in _COLUMNS], strict=True):
+                digest.update("\0".join(map(str, stored)).encode("utf-8", "surrogatepass") + b"\n")
+            keys += [_number(f"{id}\0{sha}") for id, sha in zip(ids, hashes, strict=True)]
+            texts += [_number(str(id)) for id in ids]
+            places += [(number << 32) + row for row in range(len(ids))]
+        self._ids = np.unique(np.array(texts, np.uint64))
+        order = np.argsort(np.array(keys, np.uint64), kind="stable")
+        self._keys = np.array(keys, np.uint64)[order]
+        self._places = np.array(places, np.int64)[order]
+        self.fingerprint = f"stored:{digest.hexdigest()[:16]}:{level}"
+        self._rows = lru_cache(maxsize=2)(self._read_rows)
+
+    def refine(self, chunks: Sequence[Chunk]) -> list[Draft]:
+        return [self._draft(chunk) for chunk in chunks]
+
+    def _draft(self, chunk: Chunk) -> Draft:
+        sha = hashlib.sha256(chunk.text.encode()).hexdigest()
+        key = np.uint64(_number(f"{chunk.document_id}\0{sha}"))
+        place = int(np.searchsorted(self._keys, key))
+        while place < len(self._keys) and self._keys[place] == key:
+            part, row = divmod(int(self._places[place]), 1 << 32)
+            stored = self._rows(part)[row]
+            if stored["id"] == chunk.document_id and stored["text_sha256"] == sha:
+                return self._replay(stored)
+            place += 1
+        known = bool(np.isin(np.uint64(_number(chunk.document_id)), self._ids))
+        reason = "text differs from the one the program was written for" if known else "no stored program for this id"
+        return Draft(Program(), errors=(f"quarantine: {reason}",))
+
+    def _replay(self, stored: dict[str, str]) -> Draft:
+        if stored["decision"] == "quarantined":
+            return Draft(Program(), errors=("quarantine: quarantined in the run that stored the programs",))
+        program = Program.parse(stored["program"])
+        if not self._whole:
+            others = (RemoveLines, Replace) if self.level == Level.DOCUMENT else (DropDocument,)
+            program = Program(tuple([op for op in program.operations if not isinstance(op, others)]))
+        return Draft(program)
+
+    def _read_rows(self, part: int) -> list[dict[str, str]]:
+        rows: list[dict[str, str]] = self._table(self._parts[part], _COLUMNS).to_pylist()
+        return rows
+
+    def _table(self, part: str, columns: list[str]) -> pa.Table:
+        with self._fs.open(part, "rb") as file:
+            try:
+                return pq.read_table(file, columns=columns)
+            except (pa.ArrowException, OSError, KeyError) as error:
+                raise UsageError(f"{part} is no part of stored programs: {error}") from error
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")

@@ -1,0 +1,132 @@
+"""Is this document worth keeping? A linear judge over what the document looks like and which words it uses.
+
+It was trained on documents that an extractor had cleaned once. So that a good article is not punished for the menus
+that a full page puts around it, long blocks of noise at either end are taken away before the document is judged.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from prox.refiners.tagger.features import (
+    CASELESS,
+    COMMA,
+    DIGIT,
+    IDEOGRAPH,
+    LOWER,
+    SYMBOL,
+    TERMINAL,
+    UPPER,
+    FloatArray,
+    LineFeatures,
+)
+
+FRAME = 10
+"""Noisy visible lines in a row, at the start or the end, that make a page's frame."""
+
+BoolArray = npt.NDArray[np.bool_]
+
+TOKEN_BUCKETS = 1 << 14
+"""Buckets of the judge's words; words that no labelled document had in common weigh nothing."""
+
+STATISTICS = 25
+"""Columns of `document_statistics`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentWeights:
+    """Logistic regression on standardised statistics and on L2-normalised TF-IDF of words.
+
+    Attributes:
+        words: (TOKEN_BUCKETS,): weight of each bucket.
+        idf: (TOKEN_BUCKETS,): inverse document frequency; 0 for unknown buckets.
+        statistics: (STATISTICS,): weights; `mean` and `scale` standardise.
+        bias: The logit of an average document without known words.
+        threshold: The probability of keeping below which a document is dropped by default.
+    """
+
+    words: FloatArray
+    idf: FloatArray
+    statistics: FloatArray
+    mean: FloatArray
+    scale: FloatArray
+    bias: float
+    threshold: float
+
+
+def keep_logit(features: LineFeatures, noise: FloatArray, weights: DocumentWeights) -> float:
+    """The logit of keeping a document with at least one visible line, given their noise probabilities (n,)."""
+    inside = unframed(noise)
+    statistics = (document_statistics(features, noise, inside) - weights.mean) / weights.scale
+    tfidf = word_counts(features, inside) * weights.idf
+    length = np.sqrt(np.square(tfidf).sum())
+    by_words = float(tfidf @ weights.words / length) if length else 0.0
+    return float(statistics @ weights.statistics) + by_words + weights.bias
+
+
+def unframed(noise: FloatArray) -> BoolArray:
+    """Which visible lines are not in the noisy frame of a page; all of them if there is no frame, or nothing else."""
+    noisy = noise >= 0.5
+    inside = np.ones(len(noisy), bool)
+    if noisy.all():
+        return inside
+    head, tail = int(np.argmin(noisy)), int(np.argmin(noisy[::-1]))
+    if max(head, tail) >= FRAME:
+        inside[:head] = False
+        inside[len(noisy) - tail :] = False
+    return inside
+
+
+def word_counts(features: LineFeatures, inside: BoolArray) -> FloatArray:
+    """log(1 + count) of every bucket, (TOKEN_BUCKETS,)."""
+    tokens = features.tokens
+    if not inside.all():
+        tokens = tokens[np.repeat(inside, features.tokens_per_row)]
+    counts = np.bincount(tokens & (TOKEN_BUCKETS - 1), minlength=TOKEN_BUCKETS)
+    return _LOGS[np.minimum(counts, len(_LOGS) - 1)]
+
+
+_LOGS = np.log1p(np.arange(4096)).astype(np.float32)
+
+
+def document_statistics(features: LineFeatures, noise: FloatArray, inside: BoolArray) -> FloatArray:
+    """How long, how regular, how much like prose and how noisy the lines inside are, (STATISTICS,)."""
+    words = features.words[inside].astype(np.float64)
+    counts = features.counts[inside].sum(axis=0).astype(np.float64)
+    numeric = features.numeric[inside]
+    noise = noise[inside]
+    visible = counts[TERMINAL:].sum()
+    total = max(words.sum(), 1)
+    ends = numeric[:, 23].astype(np.float64)  # lines that end in a full stop or the like
+    capitals = numeric[:, 13].astype(np.float64)
+    return np.array(
+        [
+            np.log1p(visible),
+            np.log1p(total),
+            np.log1p(len(words)),
+            np.log1p(total / len(words)),
+            np.log1p(np.median(words)),
+            np.log1p(words.max()),
+            np.log1p(words.std()),
+            ends.mean(),
+            (ends * words).sum() / total,
+            counts[TERMINAL] / total,
+            counts[COMMA] / total,
+            counts[SYMBOL] / visible,
+            counts[UPPER] / max(counts[LOWER] + counts[UPPER], 1),
+            counts[DIGIT] / visible,
+            (counts[IDEOGRAPH] + counts[CASELESS]) / visible,
+            capitals.mean(),
+            (capitals * words).sum() / total,
+            counts[LOWER:].sum() / total,
+            (numeric[:, 38] > 0).mean(),
+            (words >= 10).mean(),
+            (words * (words >= 10)).sum() / total,
+            (words * (words >= 25)).sum() / total,
+            (noise >= 0.5).mean(),
+            (noise * words).sum() / total,
+            np.log1p((words * (noise < 0.5)).sum()),
+        ],
+        np.float64,
+    ).astype(np.float32)

@@ -1,0 +1,136 @@
+"""The embedded tagger as a refiner: one reading of a page serves both levels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from prox.chunking import Chunk
+from prox.program import DropDocument, KeepDocument, Operation, Program, Replace
+from prox.refiners.draft import Draft, Level
+from prox.refiners.tagger.documents import keep_logit
+from prox.refiners.tagger.features import FloatArray, LineFeatures, line_features
+from prox.refiners.tagger.lines import removals, removed_lines
+from prox.refiners.tagger.network import line_logits, line_states, sigmoid
+from prox.refiners.tagger.parts import find_parts, part_scores
+from prox.refiners.tagger.weights import TaggerWeights, embedded_path, load_weights
+
+LONGEST = 20_000
+"""Lines read at once: a longer document is read as several pages, so that memory stays bounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Consecutive lines of a chunk, read at once."""
+
+    lines: list[str]
+    features: LineFeatures
+    logits: FloatArray  # of each visible line
+
+
+class Tagger:
+    """Reads pages. Remembers those of the last batch, because both levels ask about the same ones."""
+
+    def __init__(self, weights: TaggerWeights) -> None:
+        self.weights = weights
+        self._last: dict[str, list[_Page]] = {}
+
+    def read(self, texts: Sequence[str]) -> list[list[_Page]]:
+        self._last = {text: self._last.get(text) or self._pages(text) for text in texts}
+        return [self._last[text] for text in texts]
+
+    def _pages(self, text: str) -> list[_Page]:
+        lines = text.split("\n")
+        if len(lines) <= LONGEST:
+            return [self._page(text, lines)]
+        pieces = [lines[first : first + LONGEST] for first in range(0, len(lines), LONGEST)]
+        return [self._page("\n".join(piece), piece) for piece in pieces]
+
+    def _page(self, text: str, lines: list[str]) -> _Page:
+        features = line_features(text)
+        if not len(features.rows):
+            return _Page(lines, features, np.zeros(0, np.float32))
+        states = line_states(features, self.weights.lines)
+        return _Page(lines, features, line_logits(states, self.weights.lines))
+
+
+@cache
+def embedded_tagger() -> Tagger:
+    """The tagger that ships with the package, loaded once per process."""
+    return Tagger(load_weights(embedded_path()))
+
+
+class TaggerRefiner:
+    """Writes `drop_doc()` at document level, line removals and removals inside lines at chunk level.
+
+    It always wants whole documents, and cannot write an invalid program.
+    """
+
+    window = None
+
+    def __init__(self, level: Level, keep_threshold: float | None = None, tagger: Tagger | None = None) -> None:
+        """`keep_threshold`: the probability of keeping below which a document is dropped; the trained one if None."""
+        self.level = level
+        self._tagger = tagger or embedded_tagger()
+        weights = self._tagger.weights
+        self._keep_threshold = weights.documents.threshold if keep_threshold is None else keep_threshold
+        threshold = f":keep={self._keep_threshold!r}" if level == Level.DOCUMENT else ""
+        self.fingerprint = f"tagger:{weights.fingerprint}:{level}{threshold}"
+
+    def refine(self, chunks: Sequence[Chunk]) -> list[Draft]:
+        readings = self._tagger.read([chunk.text for chunk in chunks])
+        write = self._judge if self.level == Level.DOCUMENT else self._edit
+        return [write(chunk, pages) for chunk, pages in zip(chunks, readings, strict=True)]
+
+    def _judge(self, chunk: Chunk, pages: list[_Page]) -> Draft:
+        """A long document is judged by its first page with a visible line; one without any is worth nothing."""
+        score = 0.0
+        for page in pages:
+            if len(page.features.rows):
+                logit = keep_logit(page.features, sigmoid(page.logits), self._tagger.weights.documents)
+                score = float(sigmoid(np.array([logit]))[0])
+                break
+        keep = score >= self._keep_threshold
+        return Draft(Program((KeepDocument() if keep else DropDocument(),)), score=score)
+
+    def _edit(self, chunk: Chunk, pages: list[_Page]) -> Draft:
+        operations: list[Operation] = []
+        scores: list[np.ndarray] = []
+        first_line = chunk.first_line
+        for page in pages:
+            probabilities = sigmoid(page.logits)
+            noisy = probabilities >= self._tagger.weights.noise_threshold
+            removed = removed_lines(noisy, page.features.rows, page.features.line_count)
+            percent = np.zeros(page.features.line_count, np.uint8)
+            percent[page.features.rows] = np.rint(probabilities * 100)
+            scores.append(percent)
+            operations += self._parts(page, ~noisy, first_line)
+            operations += removals(removed, first_line)
+            first_line += page.features.line_count
+        program = Program(tuple(operations or [KeepDocument()]))
+        return Draft(program, line_scores=np.concatenate(scores).tobytes())
+
+    def _parts(self, page: _Page, kept: np.ndarray, first_line: int) -> list[Operation]:
+        """Each removal names its line; a string that stands there more than once is taken out everywhere in it."""
+        weights = self._tagger.weights.parts
+        lines = page.features.rows[kept]
+        parts = find_parts([page.lines[line] for line in lines.tolist()])
+        if not parts:
+            return []
+        of_line = np.array([part.line for part in parts])
+        scores = part_scores(parts, page.logits[kept][of_line], weights)
+        found: dict[tuple[int, str], Operation] = {}
+        texts: dict[int, str] = {}
+        for part, score in zip(parts, scores.tolist(), strict=True):
+            if score < weights.threshold:
+                continue
+            number = int(lines[part.line])
+            text = texts.get(number, page.lines[number])
+            rest = text.replace(part.source, "")
+            # Another removal may have taken the string already; and what is left must still be a line.
+            if rest != text and rest.strip():
+                texts[number] = rest
+                line = first_line + number
+                found[line, part.source] = Replace(part.source, "", line, line)
+        return list(found.values())

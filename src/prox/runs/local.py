@@ -1,0 +1,107 @@
+"""The local engine: a run on this machine, in this process or in a few worker processes."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from prox.corpora import Block, Preset, Quarantined
+from prox.errors import RunError
+from prox.runs.recipe import Recipe
+from prox.runs.worker import UnitReport, Worker
+
+_THREAD_COUNTS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+"""Read by numpy's libraries when a worker loads them: workers with threads of their own wait for one another, which
+made two workers on two cores eight times slower than with one thread each."""
+
+_PATIENCE = 5.0
+"""Seconds that a worker has to end in."""
+
+Unit = tuple[int, Block | Quarantined, Preset]
+
+WAITING_PER_WORKER = 2
+"""Units cut from the input ahead of each worker: enough to keep it busy, few enough to keep memory flat."""
+
+
+def work(recipe: Recipe, schema: pa.Schema | None, units: Iterator[Unit], done: Callable[[Unit, UnitReport], None]) -> None:
+    """Refine all units; `done` is called in this process after each, in any order.
+
+    Raises:
+        RunError: A worker process died.
+    """
+    if recipe.workers == 1:
+        worker = Worker(recipe, schema)
+        for unit in units:
+            done(unit, worker.refine(*unit))
+        return
+    for name in _THREAD_COUNTS:
+        os.environ.setdefault(name, "1")
+    pool = ProcessPoolExecutor(recipe.workers, get_context("spawn"), _start, (recipe, schema))
+    pending: dict[Future[UnitReport], Unit] = {}
+    try:
+        for unit in units:
+            pending[pool.submit(_refine, *unit)] = _without_payload(unit)
+            if len(pending) >= recipe.workers * (1 + WAITING_PER_WORKER):
+                _collect(pending, done)
+        while pending:
+            _collect(pending, done)
+    except BrokenProcessPool as error:
+        raise RunError(
+            "a worker process died (out of memory, or killed); what is finished is whole, the run is not. "
+            "Run again with fewer --workers into a new folder"
+        ) from error
+    except BaseException:
+        # Whatever interrupts the run: no worker may go on writing into a folder that nobody watches.
+        processes = list(pool._processes.values())
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join(_PATIENCE)
+        for temporary in Path(recipe.output).glob("*/.part-*.tmp"):
+            temporary.unlink(missing_ok=True)
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _collect(pending: dict[Future[UnitReport], Unit], done: Callable[[Unit, UnitReport], None]) -> None:
+    for future in wait(pending, return_when=FIRST_COMPLETED).done:
+        done(pending.pop(future), future.result())
+
+
+def _without_payload(unit: Unit) -> Unit:
+    number, block, preset = unit
+    if isinstance(block, Block):
+        block = Block(block.file, block.first_record, block.records, block.layout, b"")
+    return number, block, preset
+
+
+_worker: dict[str, Worker] = {}
+
+
+def _start(recipe: Recipe, schema: pa.Schema | None) -> None:
+    with contextlib.suppress(ValueError):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's business
+    threading.Thread(target=_end_with_main_process, daemon=True).start()
+    pa.set_cpu_count(1)
+    _worker["own"] = Worker(recipe, schema)
+
+
+def _end_with_main_process() -> None:
+    """A main process that is killed cannot end its workers, and they would wait for it forever."""
+    if main := multiprocessing.parent_process():
+        main.join()
+        os._exit(1)
+
+
+def _refine(*unit: Any) -> UnitReport:
+    return _worker["own"].refine(*unit)

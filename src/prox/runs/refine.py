@@ -1,0 +1,197 @@
+"""A run: a recipe executed into an output folder."""
+
+import importlib.metadata
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import fsspec
+import orjson
+
+from prox.corpora import (
+    FoundFiles,
+    Preset,
+    Quarantined,
+    choose_preset,
+    find_files,
+    part_schema,
+    read_blocks,
+    write_atomically,
+)
+from prox.errors import RunError, UsageError
+from prox.runs.local import Unit, work
+from prox.runs.recipe import Recipe, load_stages
+from prox.runs.stages import QUARANTINED
+from prox.runs.worker import UnitReport
+
+UNIT_BYTES = 4 << 20
+"""Raw bytes of one work unit; the same input gives the same units, and so the same parts, on every machine."""
+
+RUN_FILE = "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run is.
+
+    Attributes:
+        files_done, files: Input files that have been cut into units, and all.
+        share: Of the input, by its files and their sizes; 0 to 1.
+        seconds: Since the start.
+    """
+
+    report: UnitReport
+    files_done: int
+    files: int
+    share: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended; `record` is what `run.json` holds."""
+
+    report: UnitReport
+    seconds: float
+    problems: tuple[str, ...]
+    passed_over: tuple[str, ...]
+    record: dict[str, Any]
+
+
+def refine_corpus(recipe: Recipe, on_progress: Callable[[Progress], None] | None = None) -> RunResult:
+    """Stream the input through the stages into the output folder.
+
+    Raises:
+        UsageError: The recipe cannot be run: wrong paths, no text field, an output folder that is not empty.
+        RunError: The run broke off, or not one record could be read.
+    """
+    files = find_files(recipe.input)
+    stages = load_stages(recipe)
+    recipe = recipe.model_copy(update={"output": recipe.output.rstrip("/") or "/"})
+    presets = _presets(files, recipe)
+    _claim(recipe.output)
+    started = time.monotonic()
+    record: dict[str, Any] = {
+        "status": "running",
+        "recipe": recipe.model_dump(mode="json"),
+        "presets": sorted({preset.name for preset in presets.values()}),
+        "refiners": {f"{stage.refiner.level}": stage.refiner.fingerprint for stage in stages},
+        "versions": _versions(),
+        "unit_bytes": UNIT_BYTES,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    try:
+        _write_run(recipe.output, record)
+    except OSError as error:
+        raise UsageError(f"cannot write into the folder {recipe.output}: {error}") from error
+    run = _Run(files, presets, on_progress, started)
+    try:
+        schema = part_schema(list(files), next(iter(presets.values()))) if len(set(presets.values())) == 1 else None
+        work(recipe, schema if recipe.format == "parquet" else None, run.units(), run.done)
+    except KeyboardInterrupt:
+        _write_run(recipe.output, record | run.counts("interrupted"))
+        raise
+    except OSError as error:
+        _write_run(recipe.output, record | run.counts("failed"))
+        raise RunError(f"the run broke off: {error}. Parts already written are whole") from error
+    except BaseException:
+        _write_run(recipe.output, record | run.counts("failed"))
+        raise
+    record |= run.counts("complete")
+    _write_run(recipe.output, record)
+    return RunResult(run.report, record["seconds"], tuple(run.problems), files.passed_over, record)
+
+
+class _Run:
+    """The bookkeeping of a run in its main process."""
+
+    def __init__(
+        self,
+        files: FoundFiles,
+        presets: dict[str, Preset],
+        on_progress: Callable[[Progress], None] | None,
+        started: float,
+    ) -> None:
+        self.report = UnitReport()
+        self.problems: list[str] = []
+        self._files = files
+        self._presets = presets
+        self._on_progress = on_progress
+        self._started = started
+        self._current = 0
+        self._done_in_file: dict[str, int] = {}
+
+    def units(self) -> Iterator[Unit]:
+        number = 0
+        for self._current, file in enumerate(self._files):
+            for block in read_blocks(file, UNIT_BYTES):
+                if isinstance(block, Quarantined):
+                    self.problems.append(f"{file.name}, record {block.record}: {block.reason}")
+                yield number, block, self._presets[file.path]
+                number += 1
+        self._current = len(self._files)
+
+    def done(self, unit: Unit, report: UnitReport) -> None:
+        self.report += report
+        if self._on_progress:
+            seconds = time.monotonic() - self._started
+            share = self._current / max(1, len(self._files))
+            self._on_progress(Progress(self.report, self._current, len(self._files), share, seconds))
+
+    def counts(self, status: str) -> dict[str, Any]:
+        seconds = round(time.monotonic() - self._started, 3)
+        report = self.report
+        decisions = {name: report.decisions[name] for name in ("kept", "edited", "dropped", QUARANTINED)}
+        return {
+            "status": status,
+            "seconds": seconds,
+            "records": sum(decisions.values()),
+            "decisions": decisions,
+            "reasons": dict(report.reasons.most_common(100)),
+            "words_before": report.words_before,
+            "words_after": report.words_after,
+            "text_bytes": report.text_bytes,
+            "operations": report.operations,
+            "rejected_operations": report.rejected,
+            "failed_drafts": report.failures,
+            "file_problems": self.problems[:1000],
+            "passed_over": list(self._files.passed_over)[:1000],
+        }
+
+
+def _presets(files: FoundFiles, recipe: Recipe) -> dict[str, Preset]:
+    """The preset of each file: a folder may mix corpora. A file without a readable record follows the others."""
+    if recipe.corpus:
+        preset = choose_preset(list(files), recipe.corpus, recipe.text_field)
+        return {file.path: preset for file in files}
+    return {file.path: choose_preset([file], None, recipe.text_field) for file in files}
+
+
+def _claim(output: str) -> None:
+    """Make the output folder, or refuse one with something in it."""
+    fs, path = fsspec.core.url_to_fs(output)
+    if fs.exists(path):
+        if not fs.isdir(path):
+            raise UsageError(f"{output} is a file; name a new folder")
+        if fs.ls(path, detail=False):
+            raise UsageError(f"{output} is not empty; name a new folder, or remove it first")
+    try:
+        fs.makedirs(path, exist_ok=True)
+        if "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)):
+            for folder in ("text", "programs", "quarantine"):
+                fs.makedirs(f"{path}/{folder}", exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {output}: {error}") from error
+
+
+def _write_run(output: str, record: dict[str, Any]) -> None:
+    write_atomically(f"{output}/{RUN_FILE}", orjson.dumps(record, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def _versions() -> dict[str, str]:
+    packages = ("prox-refine", "numpy", "pyarrow", "orjson")
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}
+
+

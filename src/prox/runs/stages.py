@@ -1,0 +1,174 @@
+"""Documents through stages: the same few lines for a corpus, a preview and a list of texts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from prox.chunking import Chunk, chunk_document
+from prox.document import Document
+from prox.program import DropDocument, KeepDocument, Operation, Outcome, Policy, Program, count_words, execute
+from prox.refiners import Draft, Level, Refiner
+
+KEPT, EDITED, DROPPED, QUARANTINED = DECISIONS = ("kept", "edited", "dropped", "quarantined")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A refiner, at its level, with the policy under which its programs are executed.
+
+    Attributes:
+        name: The spec that the refiner was loaded from.
+    """
+
+    name: str
+    refiner: Refiner
+    policy: Policy = field(default_factory=Policy)
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """What one stage did to one document.
+
+    Attributes:
+        program: The effective program: executed without limits on the text that the stage read, it does the same.
+        score: The refiner's score of the document, if it gave one.
+        line_scores: Noise probability of each line in percent, one byte a line; None without scores.
+        rejected: What was not carried out, each with its reason.
+        failures: Why the refiner could write no usable program; the text was then left as it was.
+    """
+
+    stage: str
+    level: str
+    program: Program
+    score: float | None
+    line_scores: bytes | None
+    words_before: int
+    words_after: int
+    rejected: tuple[str, ...]
+    failures: tuple[str, ...]
+    tokens_in: int
+    tokens_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refined:
+    """A document after all stages.
+
+    Attributes:
+        text: The refined text, None if the document was dropped.
+        decision: One of `kept` (unchanged), `edited`, `dropped`, `quarantined`.
+        reason: Why it was dropped or quarantined, or what went wrong on the way; else "".
+    """
+
+    document: Document
+    text: str | None
+    decision: str
+    reason: str
+    words_before: int
+    words_after: int
+    stages: tuple[StageResult, ...]
+
+    @property
+    def program(self) -> Program:
+        """The one program that makes the refined text of the raw one: at most one stage edits, and a drop ends it."""
+        acting = [stage.program for stage in self.stages if any(map(_acts, stage.program.operations))]
+        return acting[-1] if acting else Program((KeepDocument(),))
+
+
+def _acts(operation: Operation) -> bool:
+    return not isinstance(operation, KeepDocument)
+
+
+def refine_documents(documents: Sequence[Document], stages: Sequence[Stage]) -> list[Refined]:
+    """Send documents through the stages in order; a dropped document meets no further stage."""
+    texts: list[str | None] = [document.text for document in documents]
+    words = [count_words(document.text) for document in documents]
+    results: list[list[StageResult]] = [[] for _ in documents]
+    reasons = [""] * len(documents)
+    quarantined = [False] * len(documents)
+    now = list(words)
+    for stage in stages:
+        alive = [i for i, text in enumerate(texts) if text is not None and not quarantined[i]]
+        current = [replace(documents[i], text=texts[i] or "") for i in alive]
+        for i, (outcome, drafts) in zip(alive, _through(current, stage), strict=True):
+            before, after = now[i], 0 if outcome.text is None else now[i]
+            if outcome.edited and outcome.text is not None:
+                after = count_words(outcome.text)
+            results[i].append(_result(stage, outcome, drafts, before, after))
+            texts[i], now[i] = outcome.text, after
+            failures = results[i][-1].failures
+            held = next((failure for failure in failures if failure.startswith(QUARANTINE)), "")
+            reasons[i] = held or _reason(outcome, drafts, stage) or reasons[i] or "; ".join(failures)
+            quarantined[i] = bool(held)
+    return [
+        _refined(document, text, quarantine, reason, before, after, tuple(stage_results))
+        for document, text, quarantine, reason, before, after, stage_results in zip(
+            documents, texts, quarantined, reasons, words, now, results, strict=True
+        )
+    ]
+
+
+QUARANTINE = "quarantine: "
+"""A draft error that begins so sends the document to quarantine instead of leaving it as it was."""
+
+
+def _refined(
+    document: Document,
+    text: str | None,
+    quarantined: bool,
+    reason: str,
+    before: int,
+    after: int,
+    stages: tuple[StageResult, ...],
+) -> Refined:
+    if quarantined:
+        return Refined(document, None, QUARANTINED, reason.removeprefix(QUARANTINE), before, 0, stages)
+    decision = DROPPED if text is None else KEPT if text == document.text else EDITED
+    return Refined(document, text, decision, reason, before, after, stages)
+
+
+def _through(documents: Sequence[Document], stage: Stage) -> list[tuple[Outcome, list[Draft]]]:
+    chunks = [chunk_document(document, stage.refiner.window) for document in documents]
+    readable = [chunk for of_document in chunks for chunk in of_document if not chunk.skipped]
+    drafts = iter(stage.refiner.refine(readable))
+    out = []
+    for document, of_document in zip(documents, chunks, strict=True):
+        own = [(chunk, next(drafts)) for chunk in of_document if not chunk.skipped]
+        programs = [_scoped(draft.program, chunk, stage.refiner.level) for chunk, draft in own]
+        drafts_of_document = [draft for _, draft in own]
+        if len(own) < len(of_document):  # some lines have no scores, so the others would stand at wrong lines
+            drafts_of_document = [replace(draft, line_scores=None) for draft in drafts_of_document]
+        out.append((execute(document.text, programs, stage.policy), drafts_of_document))
+    return out
+
+
+def _scoped(program: Program, chunk: Chunk, level: Level) -> Program:
+    return program if level == Level.DOCUMENT else replace(program, scope=chunk.scope)
+
+
+def _result(stage: Stage, outcome: Outcome, drafts: Sequence[Draft], before: int, after: int) -> StageResult:
+    scores = [draft.score for draft in drafts if draft.score is not None]
+    line_scores = [draft.line_scores for draft in drafts if draft.line_scores is not None]
+    return StageResult(
+        stage=stage.name,
+        level=str(stage.refiner.level),
+        program=outcome.program,
+        score=scores[0] if scores else None,
+        line_scores=b"".join(line_scores) if line_scores and len(line_scores) == len(drafts) else None,
+        words_before=before,
+        words_after=after,
+        rejected=tuple(
+            [f"{Program((entry.operation,))}: {entry.reason}" for entry in outcome.rejected]
+            + [f"{error.snippet!r}: {error.message}" for error in outcome.errors]
+        ),
+        failures=tuple(error for draft in drafts for error in draft.errors),
+        tokens_in=sum(draft.tokens_in for draft in drafts),
+        tokens_out=sum(draft.tokens_out for draft in drafts),
+    )
+
+
+def _reason(outcome: Outcome, drafts: Sequence[Draft], stage: Stage) -> str:
+    """The policy's words; where the refiner itself wrote the drop, its name and score."""
+    if not outcome.dropped or not any(isinstance(operation, DropDocument) for operation in outcome.applied):
+        return outcome.reason
+    score = next((f", keep score {draft.score:.2f}" for draft in drafts if draft.score is not None), "")
+    return f"{stage.name}{score}"

@@ -1,0 +1,110 @@
+"""`prox execute`: the same text again without a model."""
+
+import json
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from prox import cli
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "pages.jsonl"
+
+
+@pytest.fixture
+def prox(monkeypatch, capsys):
+    """Call the command in this process; gives exit code, standard output and standard error."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["prox", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        captured = capsys.readouterr()
+        return end.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def refined(prox, tmp_path):
+    def call(*options):
+        assert prox("refine", EXAMPLES, tmp_path / "out", "--workers", 1, *options)[0] == 0
+        return tmp_path / "out"
+
+    return call
+
+
+def parts(output):
+    return {path.name: path.read_bytes() for path in sorted((output / "text").iterdir())}
+
+
+@pytest.mark.parametrize("format", ["parquet", "jsonl"])
+def test_the_text_of_the_tagger_comes_again_byte_for_byte(prox, refined, tmp_path, format):
+    out = refined("--format", format)
+    code, stdout, _ = prox(
+        "execute", EXAMPLES, out / "programs", tmp_path / "new", "--format", format, "--workers", 1, "--json"
+    )
+    assert code == 0
+    assert parts(tmp_path / "new") == parts(out)
+    assert json.loads(stdout)["decisions"] == json.loads((out / "run.json").read_text())["decisions"]
+
+
+def test_the_tagger_is_not_asked(prox, refined, tmp_path, monkeypatch):
+    out = refined()
+    monkeypatch.setattr("prox.refiners.tagger.TaggerRefiner.refine", None)
+    assert prox("execute", EXAMPLES, out / "programs", tmp_path / "new", "--workers", 1)[0] == 0
+
+
+def test_a_changed_document_is_counted_with_its_reason(prox, refined, tmp_path):
+    out = refined()
+    lines = EXAMPLES.read_text().splitlines()
+    changed = json.loads(lines[0])
+    changed["text"] = changed["text"].replace("e", "a")
+    (tmp_path / "in.jsonl").write_text("\n".join([json.dumps(changed), *lines[1:]]) + "\n")
+    code, stdout, _ = prox("execute", tmp_path / "in.jsonl", out / "programs", tmp_path / "new", "--workers", 1)
+    assert code == 0
+    assert "1 × text differs from the one the program was written for" in stdout
+    (part,) = (tmp_path / "new/quarantine").iterdir()
+    held = json.loads(zstandard.ZstdDecompressor().stream_reader(part.open("rb")).read())
+    assert (held["id"], json.loads(held["raw"])) == (changed["id"], changed)
+
+
+def test_another_corpus_is_exit_1_and_says_where_it_is(prox, refined, tmp_path):
+    out = refined()
+    (tmp_path / "in.jsonl").write_text('{"id": "x", "text": "another corpus"}\n')
+    code, _, err = prox("execute", tmp_path / "in.jsonl", out / "programs", tmp_path / "new", "--workers", 1)
+    assert code == 1
+    assert err.startswith("prox execute: not one record could be refined") and "new/quarantine" in err
+
+
+def test_the_output_folder_instead_of_its_programs_is_answered_with_advice(prox, refined, tmp_path):
+    out = refined()
+    code, _, err = prox("execute", EXAMPLES, out, tmp_path / "new")
+    assert code == 2
+    assert f"Did you mean {out}/programs?" in err and err.count("\n") == 1
+
+
+def test_a_folder_that_is_not_there_is_exit_2(prox, tmp_path):
+    code, _, err = prox("execute", EXAMPLES, tmp_path / "nowhere", tmp_path / "new")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "holds no stored programs" in err and not (tmp_path / "new").exists()
+
+
+def test_the_folder_of_the_first_run_is_not_written_over(prox, refined):
+    out = refined()
+    before = parts(out)
+    code, _, err = prox("execute", EXAMPLES, out / "programs", out)
+    assert code == 2 and "is not empty" in err
+    assert parts(out) == before
+
+
+def test_dropped_documents_stay_dropped(prox, refined, tmp_path):
+    out = refined("--keep-threshold", "0.5")
+    prox("execute", EXAMPLES, out / "programs", tmp_path / "new", "--workers", 1)
+    first, second = (
+        {row["id"] for row in pq.read_table(folder / "programs").to_pylist() if row["decision"] == "dropped"}
+        for folder in (out, tmp_path / "new")
+    )
+    assert first and first == second

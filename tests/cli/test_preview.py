@@ -1,0 +1,177 @@
+"""`prox preview`: documents before and after, on any terminal, whatever a page holds."""
+
+import json
+import sys
+import unicodedata
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from prox import cli
+from prox.cli.sides import show
+from prox.corpora import Quarantined
+from prox.document import Document
+from prox.program import DropDocument, Program, RemoveLines, Replace
+from prox.runs.stages import Refined, StageResult
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "pages.jsonl"
+
+
+@pytest.fixture
+def prox(monkeypatch, capsys):
+    """Call the command in this process; gives exit code, standard output and standard error."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["prox", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        captured = capsys.readouterr()
+        return end.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+def refined(text, result, *operations, decision="edited", reason="", score=None, line_scores=None, id="a"):
+    stage = StageResult(
+        "tagger", "chunk", Program(operations), score, line_scores, 3, 2, (), (), 0, 0,
+    )  # fmt: skip
+    return Refined(Document(id, text), result, decision, reason, 3, 2, (stage,))
+
+
+def shown(entry, width=80, colours=False, full=False):
+    console = Console(width=width, force_terminal=colours, color_system="standard" if colours else None)
+    with console.capture() as capture:
+        show(entry, console, full)
+    return capture.get()
+
+
+def test_removed_lines_carry_a_minus_sign_without_colours():
+    out = shown(refined("menu\nprose\nfooter", "prose", RemoveLines(0, 0), RemoveLines(2, 2)))
+    lines = [line.split() for line in out.splitlines()]
+    assert ["0", "-", "menu"] in lines
+    assert ["1", "prose", "prose"] in lines
+    assert ["2", "-", "footer"] in lines
+    assert "remove_lines(line_start=0, line_end=0)" in out
+
+
+def test_removed_lines_are_red_on_a_terminal():
+    assert "\x1b[31m- menu" in shown(refined("menu\nprose", "prose", RemoveLines(0, 0)), colours=True)
+
+
+def test_every_line_of_a_dropped_document_is_removed():
+    out = shown(refined("a\nb", None, DropDocument(), decision="dropped", reason="tagger, keep score 0.10"))
+    assert "- a" in out and "- b" in out and "dropped" in out and "tagger, keep score 0.10" in out
+
+
+def test_a_replaced_string_is_gone_on_the_right():
+    out = shown(refined("text [edit] more", "text more", Replace(" [edit]", "", 0, 0)))
+    assert ["0", "text", "[edit]", "more", "text", "more"] in [line.split() for line in out.splitlines()]
+
+
+def test_line_scores_stand_beside_their_lines():
+    out = shown(refined("menu\nprose", "prose", RemoveLines(0, 0), line_scores=bytes([97, 3])))
+    assert "0  97%" in out and "1   3%" in out
+
+
+def test_the_reason_of_a_drop_is_shown_beside_a_score():
+    """A document that the policy dropped looked as if its good score had dropped it."""
+    out = shown(
+        refined("a", None, DropDocument(), decision="dropped", reason="3 words are left, 10 are too few", score=0.9)
+    )
+    assert "keep score 0.90" in out and "3 words are left, 10 are too few" in out
+
+
+HOSTILE = "\x1b[31mred\x1b]0;title\x07 \x9b2J \u202egnp.exe\u2066 \u200b\ufeff \x00 \r [bold]x[/bold] [/nothing]"
+
+
+@pytest.mark.parametrize("where", ["kept", "removed", "replaced", "dropped", "id", "reason"])
+@pytest.mark.parametrize("colours", [False, True])
+def test_a_hostile_page_does_not_steer_the_terminal(where, colours):
+    text = f"{HOSTILE}\nlast"
+    entry = {
+        "kept": refined(text, text, decision="kept"),
+        "removed": refined(text, "last", RemoveLines(0, 0)),
+        "replaced": refined(text, text.replace("red", "x"), Replace("\x1b[31mred", HOSTILE, 0, 0)),
+        "dropped": refined(text, None, DropDocument(), decision="dropped"),
+        "id": refined("x", "x", decision="kept", id=HOSTILE),
+        "reason": refined("x", None, decision="quarantined", reason=HOSTILE),
+    }[where]
+    assert_harmless(shown(entry, colours=colours), colours)
+
+
+@pytest.mark.parametrize("colours", [False, True])
+def test_a_hostile_quarantined_record_does_not_steer_the_terminal(colours):
+    assert_harmless(shown(Quarantined(f"/in/{HOSTILE}", 3, f"invalid JSON: {HOSTILE}", b""), colours=colours), colours)
+
+
+def assert_harmless(out, colours):
+    import re
+
+    if colours:
+        out = re.sub(r"\x1b\[[0-9;]*m", "", out)  # what the preview itself writes; the page's \x1b[31m must be text
+        assert "\\x1b[31m" in out or "red" not in out
+    bad = [c for c in out if c != "\n" and unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
+    assert bad == []
+
+
+@pytest.mark.parametrize("width", [40, 80, 300])
+def test_no_line_is_wider_than_the_terminal(width):
+    texts = ["word " * 100, "x" * 1000, "鳥" * 300, "a\tb", ""]
+    out = shown(refined("\n".join(texts), "\n".join(texts[1:]), RemoveLines(0, 0), line_scores=bytes(5)), width=width)
+    assert max(cell_len(line) for line in out.splitlines()) <= width
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_long_documents_are_shortened_unless_asked_for(full):
+    text = "\n".join(f"line {i}" for i in range(1000))
+    out = shown(refined(text, text, decision="kept"), full=full)
+    assert ("line 500" in out) == full
+    assert ("940 more lines" in out) != full
+    assert "line 0 " in out and "line 999" in out
+
+
+def test_one_very_long_line_does_not_fill_the_screen():
+    text = "word " * 200_000
+    assert len(shown(refined(text, text, decision="kept"))) < 200_000
+
+
+def test_the_empty_document_is_shown():
+    assert "kept" in shown(refined("", "", decision="kept"))
+
+
+@pytest.mark.parametrize("columns", ["40", "200"])
+def test_the_examples_are_shown_on_any_width(prox, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    code, out, err = prox("preview", EXAMPLES, "-n", "3")
+    assert (code, err) == (0, "")
+    assert out.count("program") == 3 and "\x1b" not in out
+    assert max(map(cell_len, out.splitlines())) <= int(columns)
+
+
+def test_quarantined_records_are_shown_in_their_place(prox, tmp_path):
+    page = json.loads(EXAMPLES.read_text().splitlines()[0])
+    (tmp_path / "in.jsonl").write_text(f'{json.dumps(page)}\n{{broken\n{{"id": "b"}}\n')
+    code, out, _ = prox("preview", tmp_path / "in.jsonl")
+    out = " ".join(out.replace("│", " ").split())
+    assert code == 0
+    assert out.count("─ quarantined ─") == 2
+    assert out.index(page["id"]) < out.index("invalid JSON") < out.index("no text")
+
+
+def test_a_file_that_is_broken_is_shown_as_such(prox, tmp_path):
+    (tmp_path / "in.jsonl.gz").write_bytes(b"no gzip")
+    code, out, _ = prox("preview", tmp_path / "in.jsonl.gz")
+    assert code == 0 and "broken file" in out
+
+
+def test_only_as_many_documents_are_shown_as_asked_for(prox):
+    for count in (1, 4):
+        assert prox("preview", EXAMPLES, "-n", count)[1].count("╭─ program") == count
+
+
+def test_preview_writes_nothing(prox, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    prox("preview", EXAMPLES, "-n", "1")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,153 @@
+"""Stored programs: the right one for each document, or a draft that says why there is none."""
+
+import hashlib
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from prox.chunking import Chunk
+from prox.errors import UsageError
+from prox.program import DropDocument, KeepDocument, Program, RemoveLines
+from prox.refiners import Level
+from prox.refiners.stored import StoredRefiner
+
+MENU = "remove_lines(line_start=0, line_end=0)"
+
+
+def row(id, text, program=MENU, decision="edited"):
+    sha = None if text is None else hashlib.sha256(text.encode()).hexdigest()
+    return {"id": id, "text_sha256": sha, "program": program, "decision": decision}
+
+
+@pytest.fixture
+def stored(tmp_path):
+    schema = pa.schema([(name, pa.string()) for name in ("id", "text_sha256", "program", "decision")])
+
+    def write(*parts, level=Level.DOCUMENT, whole=True):
+        folder = tmp_path / "programs"
+        folder.mkdir(exist_ok=True)
+        for number, rows in enumerate(parts):
+            pq.write_table(pa.Table.from_pylist(rows, schema), folder / f"part-{number:06d}.parquet")
+        return StoredRefiner(str(folder), level, whole)
+
+    return write
+
+
+def ask(refiner, *documents):
+    return refiner.refine([Chunk(id, text, 0) for id, text in documents])
+
+
+def test_each_document_gets_the_program_that_was_stored_for_it(stored):
+    refiner = stored(
+        [row("a", "menu\nx"), row("b", "y", "drop_doc()", "dropped")], [row("c", "z", "keep_doc()", "kept")]
+    )
+    drafts = ask(refiner, ("c", "z"), ("a", "menu\nx"), ("b", "y"))
+    assert [draft.program for draft in drafts] == [
+        Program((KeepDocument(),)),
+        Program((RemoveLines(0, 0),)),
+        Program((DropDocument(),)),
+    ]
+    assert not any(draft.errors for draft in drafts)
+
+
+def test_a_changed_text_is_quarantined_as_changed(stored):
+    (draft,) = ask(stored([row("a", "menu\nx")]), ("a", "menu\nx "))
+    assert draft.program == Program()
+    assert draft.errors == ("quarantine: text differs from the one the program was written for",)
+
+
+def test_an_unknown_id_is_quarantined_as_unknown(stored):
+    (draft,) = ask(stored([row("a", "menu\nx")]), ("b", "menu\nx"))
+    assert draft.errors == ("quarantine: no stored program for this id",)
+
+
+def test_one_id_with_several_texts_gets_the_program_of_each(stored):
+    refiner = stored(
+        [row("a", "menu\nx"), row("a", "y", "keep_doc()", "kept")], [row("a", "z", "drop_doc()", "dropped")]
+    )
+    drafts = ask(refiner, ("a", "z"), ("a", "y"), ("a", "menu\nx"))
+    assert [str(draft.program) for draft in drafts] == ["drop_doc()", "keep_doc()", MENU]
+
+
+def test_one_text_with_several_ids_gets_the_program_of_each(stored):
+    refiner = stored([row("a", "menu\nx"), row("b", "menu\nx", "drop_doc()", "dropped")])
+    assert [str(draft.program) for draft in ask(refiner, ("b", "menu\nx"), ("a", "menu\nx"))] == ["drop_doc()", MENU]
+
+
+def test_at_one_level_only_the_operations_of_that_level_are_written(stored):
+    rows = [row("a", "x", f'normalize("y")\n{MENU}'), row("b", "x", "drop_doc()", "dropped")]
+    documents = ask(stored(rows, whole=False), ("a", "x"), ("b", "x"))
+    chunks = ask(stored(rows, level=Level.CHUNK, whole=False), ("a", "x"), ("b", "x"))
+    assert [str(draft.program) for draft in documents] == ["", "drop_doc()"]
+    assert [str(draft.program).count("\n") for draft in chunks] == [1, 0]
+    assert str(chunks[1].program) == ""
+
+
+def test_what_was_quarantined_stays_so(stored):
+    refiner = stored([row("a", "x", "", "quarantined"), row("b", None, "", "quarantined")])
+    held, unread = ask(refiner, ("a", "x"), ("b", "now there is text"))
+    assert held.errors == ("quarantine: quarantined in the run that stored the programs",)
+    assert unread.errors[0].startswith("quarantine: ")
+
+
+def test_ids_with_any_characters_are_found(stored):
+    ids = ["", "a\0b", "a\nb", "é", "e\u0301", "\U0001f426", "x" * 10_000]
+    refiner = stored([row(id, "menu\nx") for id in ids])
+    assert not any(draft.errors for draft in ask(refiner, *[(id, "menu\nx") for id in ids]))
+
+
+def test_parts_without_rows_are_fine(stored):
+    assert ask(stored([], []), ("a", "x"))[0].errors == ("quarantine: no stored program for this id",)
+    assert not ask(stored([], [row("a", "x")]), ("a", "x"))[0].errors
+
+
+def test_many_parts_are_read_again_when_their_turn_comes(stored):
+    refiner = stored(*[[row(f"{part}-{i}", f"menu\n{i}") for i in range(3)] for part in range(7)])
+    documents = [(f"{part}-{i}", f"menu\n{i}") for i in range(3) for part in range(7)]
+    assert [str(draft.program) for draft in ask(refiner, *documents)] == [MENU] * 21
+
+
+def test_the_fingerprint_is_that_of_the_programs_and_the_level(stored):
+    one = stored([row("a", "x")]).fingerprint
+    assert stored([row("a", "x")]).fingerprint == one
+    assert stored([row("a", "x")], level=Level.CHUNK).fingerprint != one
+    assert stored([row("a", "y")]).fingerprint != one
+
+
+def test_the_fingerprint_changes_when_only_a_program_does(stored):
+    one = stored([row("a", "menu\nx")]).fingerprint
+    assert stored([row("a", "menu\nx", "keep_doc()", "kept")]).fingerprint != one
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_the_folder_above_is_answered_with_the_right_one(stored, tmp_path, slash):
+    stored([row("a", "x")])
+    with pytest.raises(
+        UsageError, match=rf"{tmp_path} ?/?.*holds no stored programs.*Did you mean {tmp_path}/programs\?"
+    ):
+        StoredRefiner(f"{tmp_path}{slash}", Level.DOCUMENT)
+
+
+def test_a_folder_that_is_not_there_holds_no_programs(tmp_path):
+    with pytest.raises(UsageError, match="holds no stored programs"):
+        StoredRefiner(str(tmp_path / "nowhere"), Level.DOCUMENT)
+
+
+def test_a_part_that_is_not_parquet_is_named(tmp_path):
+    (tmp_path / "part-000000.parquet").write_bytes(b"not parquet")
+    with pytest.raises(UsageError, match=r"part-000000\.parquet is no part of stored programs"):
+        StoredRefiner(str(tmp_path), Level.DOCUMENT)
+
+
+def test_a_part_of_refined_text_is_no_part_of_programs(tmp_path):
+    pq.write_table(pa.table({"id": ["a"], "text": ["x"]}), tmp_path / "part-000000.parquet")
+    with pytest.raises(UsageError, match=r"part-000000\.parquet is no part of stored programs"):
+        StoredRefiner(str(tmp_path), Level.DOCUMENT)
+
+
+def test_a_part_without_programs_is_refused_before_the_run(tmp_path):
+    """It was found out only when a document of that part came up, in the middle of a run."""
+    pq.write_table(pa.table({"id": ["a"], "text_sha256": ["x"]}), tmp_path / "part-000000.parquet")
+    with pytest.raises(UsageError, match=r"part-000000\.parquet is no part of stored programs"):
+        StoredRefiner(str(tmp_path), Level.DOCUMENT)
