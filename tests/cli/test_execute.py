@@ -1,30 +1,13 @@
 """`prox execute`: the same text again without a model."""
 
 import json
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from prox import cli
-
 EXAMPLES = Path(__file__).parents[2] / "examples" / "pages.jsonl"
-
-
-@pytest.fixture
-def prox(monkeypatch, capsys):
-    """Call the command in this process; gives exit code, standard output and standard error."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["prox", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        captured = capsys.readouterr()
-        return end.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

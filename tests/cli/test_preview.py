@@ -1,7 +1,6 @@
 """`prox preview`: documents before and after, on any terminal, whatever a page holds."""
 
 import json
-import sys
 import unicodedata
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from prox import cli
 from prox.cli.sides import show
 from prox.corpora import Quarantined
 from prox.document import Document
@@ -17,20 +15,6 @@ from prox.program import DropDocument, Program, RemoveLines, Replace
 from prox.runs.stages import Refined, StageResult
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "pages.jsonl"
-
-
-@pytest.fixture
-def prox(monkeypatch, capsys):
-    """Call the command in this process; gives exit code, standard output and standard error."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["prox", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        captured = capsys.readouterr()
-        return end.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 def refined(text, result, *operations, decision="edited", reason="", score=None, line_scores=None, id="a"):

@@ -1,9 +1,7 @@
 import json
 
 import pytest
-from typer.testing import CliRunner
 
-from prox.cli import app
 from prox.errors import UsageError
 from prox.program import DropDocument, Program, RemoveLines
 from prox.refiners import specs
@@ -23,6 +21,8 @@ class MenuRefiner:
     def __init__(self, spec, level, keep_threshold=None):
         if spec not in ("tagger", "stored:here"):
             raise UsageError(f'there is no refiner "{spec}"')
+        if keep_threshold == 2:
+            raise UsageError("keep threshold 2.0 is not a probability")
         self.level = level
         self.fingerprint = spec
         self.threshold = keep_threshold or 0.5
@@ -34,53 +34,50 @@ class MenuRefiner:
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
+def run(tmp_path, monkeypatch, prox):
+    """Score the gold above; gives exit code, standard output and standard error."""
     monkeypatch.setattr(specs, "load_refiner", MenuRefiner)
     path = tmp_path / "gold.jsonl"
     path.write_text("".join(json.dumps(record) + "\n" for record in GOLD))
 
     def call(*options, gold=path):
-        return CliRunner().invoke(app, ["score", str(gold), *options])
+        return prox("score", gold, *options)
 
     return call
 
 
+GROUP = {"line_pages", "document_pages", "lines", "content_tokens", "partials", "documents", "programs"}
+
+
 def test_json_alone_is_on_standard_output(run):
-    result = run("--json")
-    assert result.exit_code == 0, result.output
-    answer = json.loads(result.stdout)
-    assert answer.keys() == {"gold", "refiners"}
-    (scored,) = answer["refiners"]
-    assert scored.keys() == {"refiner", "overall", "sources", "left_out", "unusable", "fingerprints"}
-    groups = [scored["overall"], *scored["sources"].values()]
-    assert list(scored["sources"]) == ["[y]", "x"]
-    for group in groups:
-        assert group.keys() == {
-            "line_pages",
-            "document_pages",
-            "lines",
-            "content_tokens",
-            "partials",
-            "documents",
-            "programs",
-        }
-    overall = scored["overall"]
-    assert overall["lines"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "macro_f1": 0.5}
-    assert overall["content_tokens"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5}
-    assert overall["documents"] == {"keep_f1": 1.0, "drop_f1": 1.0, "accuracy": 1.0, "auc": None}
-    assert overall["programs"].keys() == {"count", "failure_ratio", "calls_mean"}
-    assert scored["unusable"][0].keys() == {"reason", "count", "first"}
-    assert scored["sources"]["x"]["documents"] is None
+    code, out, _ = run("--json")
+    assert code == 0
+    answer = json.loads(out)
+    assert answer.keys() == GROUP | {"gold", "refiners", "fingerprints", "sources", "left_out", "unusable"}
+    assert answer["refiners"] == {"document": "tagger", "chunk": "tagger"}
+    assert list(answer["sources"]) == ["[y]", "x"]
+    assert all(group.keys() == GROUP for group in answer["sources"].values())
+    assert answer["lines"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "macro_f1": 0.5}
+    assert answer["content_tokens"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5}
+    assert answer["documents"] == {"keep_f1": 1.0, "drop_f1": 1.0, "accuracy": 1.0, "auc": None}
+    assert answer["programs"].keys() == {"count", "failure_ratio", "calls_mean"}
+    assert answer["unusable"][0].keys() == {"reason", "count", "first"}
+    assert answer["sources"]["x"]["documents"] is None
 
 
-def test_several_refiners_stand_side_by_side(run):
-    result = run("--refiner", "tagger", "--refiner", "stored:here")
-    assert result.exit_code == 0, result.output
-    rows = [line for line in result.stdout.splitlines() if "0.500" in line]
-    assert len(rows) == 2 and "tagger" in rows[0] and "stored:here" in rows[1]
-    assert "[y]" in result.stdout
-    assert "1 records passed over: neither raw_text" in result.stdout
-    assert "tagger: 3 pages" in result.stderr and "3 pages" not in result.stdout
+def test_a_person_gets_tables(run):
+    code, out, err = run()
+    assert code == 0
+    assert len([line for line in out.splitlines() if "0.500" in line]) == 1
+    assert "[y]" in out
+    assert "1 records passed over: neither raw_text" in out
+    assert "tagger: 3 pages" in err and "3 pages" not in out
+
+
+def test_each_level_can_have_its_own_refiner(run):
+    _, out, _ = run("--json", "--refiner", "tagger", "--refiner", "stored:here")
+    answer = json.loads(out)
+    assert answer["fingerprints"] == answer["refiners"] == {"document": "tagger", "chunk": "stored:here"}
 
 
 @pytest.mark.parametrize(
@@ -94,13 +91,12 @@ def test_several_refiners_stand_side_by_side(run):
     ],
 )
 def test_filters_choose_the_records(run, options, pages):
-    overall = json.loads(run("--json", *options).stdout)["refiners"][0]["overall"]
-    assert (overall["line_pages"], overall["document_pages"]) == pages
+    answer = json.loads(run("--json", *options)[1])
+    assert (answer["line_pages"], answer["document_pages"]) == pages
 
 
 def test_the_keep_threshold_reaches_the_refiner(run):
-    overall = json.loads(run("--json", "--keep-threshold", "0.9").stdout)["refiners"][0]["overall"]
-    assert overall["documents"]["accuracy"] == 0.0
+    assert json.loads(run("--json", "--keep-threshold", "0.9")[1])["documents"]["accuracy"] == 0.0
 
 
 @pytest.mark.parametrize(
@@ -109,19 +105,15 @@ def test_the_keep_threshold_reaches_the_refiner(run):
         (["--only", "language"], "FIELD=VALUE"),
         (["--only", "language=fr"], "none of the 3 gold records"),
         (["--refiner", "nothing"], "no refiner"),
-        (["--keep-threshold", "2"], "keep-threshold"),
+        (["--refiner", "tagger"] * 3, "once for all levels"),
+        (["--keep-threshold", "2"], "keep threshold 2.0 is not a probability"),
     ],
 )
 def test_wrong_use_ends_with_2_and_advice(run, options, message):
-    result = run("--json", *options)
-    assert result.exit_code == 2
-    assert message in " ".join(result.stderr.split()) and not result.stdout
+    code, out, err = run("--json", *options)
+    assert (code, out) == (2, "")
+    assert message in " ".join(err.split())
 
 
 def test_missing_gold_ends_with_2(run, tmp_path):
-    assert run(gold=tmp_path / "missing.jsonl").exit_code == 2
-
-
-def test_help_shows_an_example(run):
-    result = CliRunner().invoke(app, ["score", "--help"])
-    assert result.exit_code == 0 and "Example" in result.stdout and "prox score" in result.stdout
+    assert run(gold=tmp_path / "missing.jsonl")[0] == 2

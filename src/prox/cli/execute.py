@@ -1,19 +1,21 @@
 """`prox execute`: the refined text again, from the input and the stored programs alone."""
 
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
+from prox.cli.options import Corpus, Format, RunJson, TextField, Workers
+
 
 def execute(
-    input: Annotated[str, typer.Argument(help="The corpus the programs were written for.")],
-    programs: Annotated[str, typer.Argument(help="The programs/ folder of an earlier run.")],
-    output: Annotated[str, typer.Argument(help="A new folder.")],
-    corpus: Annotated[Optional[str], typer.Option(help="The corpus preset, as in prox refine.")] = None,
-    text_field: Annotated[Optional[str], typer.Option(help="The field that holds the text.")] = None,
-    format: Annotated[str, typer.Option(help="Format of the refined text: parquet or jsonl (zstd).")] = "parquet",
-    workers: Annotated[Optional[int], typer.Option(help="Worker processes; as many as cores by default.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print run.json at the end instead of a table.")] = False,
+    input: Annotated[list[str], typer.Argument(metavar="INPUT", help="The corpus the programs were written for.")],
+    programs: Annotated[str, typer.Argument(metavar="PROGRAMS", help="The programs/ folder of that run.")],
+    output: Annotated[str, typer.Argument(metavar="OUTPUT", help="A new folder.")],
+    corpus: Corpus = None,
+    text_field: TextField = None,
+    format: Format = "parquet",
+    workers: Workers = None,
+    json: RunJson = False,
 ) -> None:
     """Apply stored programs: the same text again, byte for byte, without the refiner.
 
@@ -24,7 +26,7 @@ def execute(
     from prox.cli.running import run, shown_recipe
 
     recipe = shown_recipe(
-        input=(input,),
+        input=tuple(input),
         output=output,
         refiners=(f"stored:{programs}",),
         replay=True,

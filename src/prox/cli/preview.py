@@ -1,18 +1,20 @@
 """`prox preview`: documents before and after, in the terminal."""
 
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
+from prox.cli.options import Corpus, KeepThreshold, OneLevel, Refiners, TextField
+
 
 def preview(
-    input: Annotated[str, typer.Argument(help="A file, folder or glob of JSONL or Parquet.")],
+    input: Annotated[list[str], typer.Argument(metavar="INPUT", help="Files, folders or globs of JSONL or Parquet.")],
     count: Annotated[int, typer.Option("-n", "--count", min=1, help="How many documents.")] = 5,
-    refiner: Annotated[Optional[list[str]], typer.Option(help="As in prox refine.")] = None,
-    level: Annotated[Optional[str], typer.Option(help="As in prox refine.")] = None,
-    keep_threshold: Annotated[Optional[float], typer.Option(help="As in prox refine.")] = None,
-    corpus: Annotated[Optional[str], typer.Option(help="As in prox refine.")] = None,
-    text_field: Annotated[Optional[str], typer.Option(help="As in prox refine.")] = None,
+    refiner: Refiners = None,
+    level: OneLevel = None,
+    keep_threshold: KeepThreshold = None,
+    corpus: Corpus = None,
+    text_field: TextField = None,
     full: Annotated[bool, typer.Option("--full", help="Show every line of long documents.")] = False,
 ) -> None:
     """Show some documents raw and refined side by side, with their programs and scores.
@@ -28,7 +30,7 @@ def preview(
     from prox.runs.preview import preview_documents
 
     recipe = shown_recipe(
-        input=(input,),
+        input=tuple(input),
         output="",
         refiners=tuple(refiner or ["tagger"]),
         level=level,

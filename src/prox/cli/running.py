@@ -8,7 +8,14 @@ from typing import Any
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from prox.errors import RunError, UsageError
@@ -74,14 +81,20 @@ class _Shown:
         self._logged = time.monotonic()
         if self._console.is_terminal:
             self._bar = Progress(
-                TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[line]}"), TimeElapsedColumn(),
-                console=self._console, transient=True,
-            )  # fmt: skip
+                BarColumn(bar_width=20),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[line]}", markup=False),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                console=self._console,
+                transient=True,
+            )
 
     def __enter__(self) -> "_Shown":
         if self._bar:
             self._bar.start()
-            self._task = self._bar.add_task("refining", total=None, line="starting")
+            self._task = self._bar.add_task("", total=1.0, line="starting")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -90,11 +103,10 @@ class _Shown:
 
     def update(self, progress: RunProgress) -> None:
         if self._bar:
-            total = 1.0 if progress.files > 1 else None
-            self._bar.update(self._task, total=total, completed=progress.share, line=_line(progress))
+            self._bar.update(self._task, completed=progress.share, line=_line(progress))
         elif time.monotonic() - self._logged > _LOG_SECONDS:
             self._logged = time.monotonic()
-            sys.stderr.write(f"{progress.seconds:.0f} s: {_line(progress)}\n")
+            sys.stderr.write(f"{progress.seconds:.0f} s, {progress.share:.0%} read: {_line(progress)}\n")
 
 
 def _line(progress: RunProgress) -> str:

@@ -1,11 +1,13 @@
-"""`prox score`: how well refiners do on gold."""
+"""`prox score`: how well a refiner does on gold."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from prox.cli.options import KeepThreshold, Refiners
 from prox.errors import UsageError
+from prox.refiners import Level
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,10 +17,7 @@ if TYPE_CHECKING:
 
 def score(
     gold: Annotated[list[str], typer.Argument(metavar="GOLD", help="Gold files, folders or globs.")],
-    refiner: Annotated[
-        list[str] | None,
-        typer.Option(metavar="SPEC", help="tagger (the default) or stored:FOLDER; several are compared."),
-    ] = None,
+    refiner: Refiners = None,
     only: Annotated[
         list[str] | None,
         typer.Option(metavar="FIELD=VALUE", help="Score these records only; one field given twice means either value."),
@@ -27,18 +26,15 @@ def score(
         float | None,
         typer.Option(min=0, max=1, help="Leave out records whose field `suspect` is higher, e.g. 0.25."),
     ] = None,
-    keep_threshold: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Keep probability below which a document is dropped."),
-    ] = None,
+    keep_threshold: KeepThreshold = None,
     json: Annotated[bool, typer.Option("--json", help="Write JSON to standard output.")] = False,
 ) -> None:
-    """Score refiners against gold: pages with labelled lines, documents labelled keep or drop.
+    """Score a refiner against gold: pages with labelled lines, documents labelled keep or drop.
 
     Line gold is JSONL with raw_text and line_labels (one for each line, 1 = noise); optional are neutral_lines and
     partials. Document gold has text and keep (0 or 1).
 
-    Example: prox score gold/*.jsonl.gz --refiner tagger --refiner stored:out/programs --only language=en
+    Example: prox score gold/*.jsonl.gz --refiner tagger --only language=en
     """
     import dataclasses
 
@@ -47,21 +43,26 @@ def score(
     from prox.refiners.specs import load_refiner
     from prox.runs.score import score_gold
 
-    specs = list(dict.fromkeys(refiner or ["tagger"]))
-    keep_record = _filter(only or [], most_suspect)
-    scores = {}
-    for spec in specs:
-        with _Progress(spec) as progress:
-            scores[spec] = score_gold(
-                gold,
-                lambda level, spec=spec: load_refiner(spec, level, keep_threshold),  # type: ignore[misc]
-                keep_record,
-                progress.advance,
-            )
+    specs = refiner or ["tagger"]
+    if len(specs) > len(Level):
+        raise UsageError("give --refiner once for all levels, or once for documents and then once for chunks")
+    of_level = {Level.DOCUMENT: specs[0], Level.CHUNK: specs[-1]}
+    with _Progress(" + ".join(specs)) as progress:
+        scores = score_gold(
+            gold,
+            lambda level: load_refiner(of_level[level], level, keep_threshold),
+            _filter(only or [], most_suspect),
+            progress.advance,
+        )
     if json:
         result = {
             "gold": gold,
-            "refiners": [{"refiner": spec, **dataclasses.asdict(each)} for spec, each in scores.items()],
+            "refiners": {level: of_level[Level(level)] for level in scores.fingerprints},
+            "fingerprints": scores.fingerprints,
+            **dataclasses.asdict(scores.overall),
+            "sources": {source: dataclasses.asdict(each) for source, each in scores.sources.items()},
+            "left_out": scores.left_out,
+            "unusable": [dataclasses.asdict(each) for each in scores.unusable],
         }
         typer.echo(orjson.dumps(result, option=orjson.OPT_INDENT_2).decode())
     else:
@@ -126,77 +127,57 @@ class _Progress:
             self.console.print(f"{self.spec}: {self.pages} pages", markup=False, highlight=False, soft_wrap=True)
 
 
-def _show(scores: "dict[str, GoldScore]") -> None:
+def _show(score: "GoldScore") -> None:
     from rich.console import Console
 
     console = Console()
     if not console.is_terminal:
         console.width = 160
-    groups: list[tuple[str, str, Scores]] = [("all", spec, each.overall) for spec, each in scores.items()]
-    for source in sorted({source for each in scores.values() for source in each.sources}):
-        groups += [(source, spec, each.sources[source]) for spec, each in scores.items() if source in each.sources]
-    if any(group.lines for _, _, group in groups):
+    groups = {"all": score.overall, **score.sources}
+    if score.overall.lines:
         console.print(_line_table(groups))
-    if any(group.documents for _, _, group in groups):
+    if score.overall.documents:
         console.print(_document_table(groups))
-    for spec, each in scores.items():
-        programs = each.overall.programs
-        console.print(
-            f"{spec}: {programs.count} programs, {programs.failure_ratio:.1%} with faults, "
-            f"{programs.calls_mean:.1f} operations a program",
-            markup=False,
-            highlight=False,
-        )
-    first = next(iter(scores.values()))  # all refiners have read the same records
-    if first.left_out:
-        console.print(f"{first.left_out} gold records left out by the filters", highlight=False)
-    for fault in first.unusable:
-        console.print(
-            f"{fault.count} records passed over: {fault.reason} (first: {fault.first})", markup=False, highlight=False
-        )
+    programs = score.overall.programs
+    faults = f"{programs.failure_ratio:.1%} with faults"
+    lines = [f"{programs.count:,} programs, {faults}, {programs.calls_mean:.1f} operations a program"]
+    if score.left_out:
+        lines.append(f"{score.left_out:,} gold records left out by the filters")
+    for fault in score.unusable:
+        lines.append(f"{fault.count:,} records passed over: {fault.reason} (first: {fault.first})")
+    for line in lines:
+        console.print(line, markup=False, highlight=False)
 
 
 def _table(title: str, columns: Sequence[str]) -> "Table":
     from rich.table import Column, Table
 
-    return Table("source", "refiner", *[Column(name, justify="right") for name in columns], title=title)
+    return Table("source", *[Column(name, justify="right") for name in columns], title=title)
 
 
-def _line_table(groups: "Sequence[tuple[str, str, Scores]]") -> "Table":
+def _line_table(groups: "Mapping[str, Scores]") -> "Table":
     from rich.text import Text
 
-    table = _table(
-        "Lines: noise removed, content words kept",
-        [
-            "pages",
-            "precision",
-            "recall",
-            "F1",
-            "macro F1",
-            "content precision",
-            "content recall",
-            "content F1",
-            "partials",
-        ],
-    )
-    for source, spec, group in groups:
+    noise = ["precision", "recall", "F1", "macro F1"]
+    content = ["content precision", "content recall", "content F1"]
+    table = _table("Lines: noise removed, content words kept", ["pages", *noise, *content, "partials"])
+    for source, group in groups.items():
         if group.lines and group.content_tokens:
-            lines, content = group.lines, group.content_tokens
-            figures = [lines.precision, lines.recall, lines.f1, lines.macro_f1]
-            figures += [content.precision, content.recall, content.f1]
+            lines, words = group.lines, group.content_tokens
+            figures = [lines.precision, lines.recall, lines.f1, lines.macro_f1, words.precision, words.recall, words.f1]
             partials = _figure(group.partials.found if group.partials else None)
-            table.add_row(Text(source), Text(spec), str(group.line_pages), *map(_figure, figures), partials)
+            table.add_row(Text(source), f"{group.line_pages:,}", *map(_figure, figures), partials)
     return table
 
 
-def _document_table(groups: "Sequence[tuple[str, str, Scores]]") -> "Table":
+def _document_table(groups: "Mapping[str, Scores]") -> "Table":
     from rich.text import Text
 
     table = _table("Documents: keep or drop", ["documents", "keep F1", "drop F1", "accuracy", "AUC"])
-    for source, spec, group in groups:
+    for source, group in groups.items():
         if judged := group.documents:
             figures = [judged.keep_f1, judged.drop_f1, judged.accuracy, judged.auc]
-            table.add_row(Text(source), Text(spec), str(group.document_pages), *map(_figure, figures))
+            table.add_row(Text(source), f"{group.document_pages:,}", *map(_figure, figures))
     return table
 
 

@@ -1,5 +1,7 @@
 """A document raw and refined, side by side."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
@@ -7,21 +9,25 @@ from rich.text import Text
 
 from prox.corpora import Quarantined
 from prox.document import split_lines
-from prox.program import RemoveLines, Replace
+from prox.program import Program, RemoveLines, Replace
 from prox.runs.stages import Refined
 
 _SHOWN_LINES = 60
+_SHOWN_OPERATIONS = 25
 _SHOWN_CHARACTERS = 2000  # of a line
+
+Row = tuple[str, Text, Text]
 
 
 def show(entry: Refined | Quarantined, console: Console, full: bool = False) -> None:
     """Print one document: raw left, refined right, then program and scores."""
     if isinstance(entry, Quarantined):
-        console.print(Panel(Text(_visible(f"{entry.file}, record {entry.record}: {entry.reason}")), title="quarantined", border_style="magenta"))
+        place = f"{entry.file}, record {entry.record}: {entry.reason}"
+        console.print(Panel(Text(_visible(place)), title="quarantined", border_style="magenta"))
         return
     title = f"{entry.document.id} · {entry.decision} · {entry.words_before:,} → {entry.words_after:,} words"
     console.rule(Text(_visible(title), style="bold"), align="left")
-    table = Table(show_header=True, expand=True, box=None, padding=(0, 1), show_edge=False)
+    table = Table(expand=True, box=None, padding=(0, 1), show_edge=False)
     table.add_column("", justify="right", style="dim", no_wrap=True)
     table.add_column("raw", ratio=1, overflow="fold")
     table.add_column("refined", ratio=1, overflow="fold")
@@ -29,24 +35,20 @@ def show(entry: Refined | Quarantined, console: Console, full: bool = False) -> 
     for number, raw, refined in rows if full else _shortened(rows):
         table.add_row(number, raw, refined)
     console.print(table)
-    scores = [f"{stage.level} {stage.stage}: keep score {stage.score:.2f}" for stage in entry.stages if stage.score is not None]
-    lines = [_visible(line) for line in str(entry.program).split("\n")]
-    body = Text("\n".join(lines if full else lines[:25] + ([f"… {len(lines) - 25} more"] if len(lines) > 25 else [])))
-    by_score = scores and ", keep score " in entry.reason
-    subtitle = Text(_visible(" · ".join(scores + ([entry.reason] if entry.reason and not by_score else []))))
-    console.print(Panel(body, title="program", title_align="left", subtitle=subtitle, subtitle_align="left", border_style="dim"))
+    console.print(
+        Panel(
+            Text(_program(entry.program, full)),
+            title="program",
+            title_align="left",
+            subtitle=Text(_visible(_why(entry))),
+            subtitle_align="left",
+            border_style="dim",
+        )
+    )
     console.print()
 
 
-Row = tuple[str, Text, Text]
-
-
 def _rows(entry: Refined, most: int | None) -> list[Row]:
-    def cut(line: str) -> str:
-        if most is None or len(line) <= most:
-            return _visible(line)
-        return f"{_visible(line[:most])} … {len(line) - most:,} more characters (--full shows them)"
-
     lines = split_lines(entry.document.text)
     scores = next((stage.line_scores for stage in entry.stages if stage.line_scores is not None), None)
     removed: set[int] = set()
@@ -55,34 +57,72 @@ def _rows(entry: Refined, most: int | None) -> list[Row]:
         if isinstance(operation, RemoveLines):
             removed.update(range(operation.first, operation.last + 1))
         elif isinstance(operation, Replace):
-            first = operation.first or 0
-            last = len(lines) - 1 if operation.last is None else operation.last
-            for at in range(first, min(last, len(lines) - 1) + 1):
-                if operation.source in lines[at]:
-                    replaced.setdefault(at, []).append(operation)
+            for number in _lines_with(operation, lines):
+                replaced.setdefault(number, []).append(operation)
     rows = []
     for number, line in enumerate(lines):
         label = f"{number}" if scores is None else f"{number} {scores[number]:3d}%"
-        raw, refined = Text(cut(line)), Text(cut(line))
+        raw, refined = Text(_cut(line, most)), Text(_cut(line, most))
         if number in removed or entry.text is None:
-            raw, refined = Text("- " + cut(line), style="red"), Text("")
+            raw, refined = Text("- " + _cut(line, most), style="red"), Text("")
         elif number in replaced:
             for operation in replaced[number]:
                 raw.highlight_words([_visible(operation.source)], style="black on yellow")
                 line = line.replace(operation.source, operation.target)
-            refined = Text(cut(line), style="yellow")
+            refined = Text(_cut(line, most), style="yellow")
         rows.append((label, raw, refined))
     return rows
+
+
+def _lines_with(operation: Replace, lines: Sequence[str]) -> list[int]:
+    """The numbers of the lines in which a replacement finds its source."""
+    first = operation.first or 0
+    last = len(lines) - 1 if operation.last is None else min(operation.last, len(lines) - 1)
+    return [number for number in range(first, last + 1) if operation.source in lines[number]]
 
 
 def _shortened(rows: list[Row]) -> list[Row]:
     if len(rows) <= _SHOWN_LINES:
         return rows
     half = _SHOWN_LINES // 2
-    note = Text(f"… {len(rows) - 2 * half} more lines (--full shows them) …", style="dim")
+    note = Text(f"… {len(rows) - 2 * half:,} more lines (--full shows them) …", style="dim")
     return [*rows[:half], ("", note, Text("")), *rows[-half:]]
+
+
+def _program(program: Program, full: bool) -> str:
+    lines = [_visible(line) for line in str(program).split("\n")]
+    if not full and len(lines) > _SHOWN_OPERATIONS:
+        lines[_SHOWN_OPERATIONS:] = [f"… {len(lines) - _SHOWN_OPERATIONS:,} more"]
+    return "\n".join(lines)
+
+
+def _why(entry: Refined) -> str:
+    """The scores of the document, and the reason where it says more than they do."""
+    scores = [
+        f"{stage.level} {stage.stage}: keep score {stage.score:.2f}"
+        for stage in entry.stages
+        if stage.score is not None
+    ]
+    if entry.reason and not (scores and ", keep score " in entry.reason):
+        scores.append(entry.reason)
+    return " · ".join(scores)
+
+
+def _cut(line: str, most: int | None) -> str:
+    if most is None or len(line) <= most:
+        return _visible(line)
+    return f"{_visible(line[:most])} … {len(line) - most:,} more characters (--full shows them)"
 
 
 def _visible(text: str) -> str:
     """Control characters and bidi controls as escapes: a page must not steer the terminal."""
-    return "".join(c if c.isprintable() or c == " " else "    " if c == "\t" else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in text)
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    if character.isprintable():
+        return character
+    if character == "\t":
+        return "    "
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"

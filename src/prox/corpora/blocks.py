@@ -7,14 +7,17 @@ from prox.corpora.json_values import slice_values, value_layout
 from prox.corpora.jsonl import slice_lines
 from prox.corpora.parquet import slice_parquet
 from prox.corpora.records import Block, Quarantined
-from prox.corpora.streams import BrokenStreamError, read_chunks
+from prox.corpora.streams import BrokenStreamError, OnShare, ignore_share, read_chunks
 
 BLOCK_BYTES = 8 << 20
 MAX_RECORD_BYTES = 256 << 20
 
 
 def read_blocks(
-    file: CorpusFile | str, block_bytes: int = BLOCK_BYTES, max_record_bytes: int = MAX_RECORD_BYTES
+    file: CorpusFile | str,
+    block_bytes: int = BLOCK_BYTES,
+    max_record_bytes: int = MAX_RECORD_BYTES,
+    on_share: OnShare = ignore_share,
 ) -> Iterator[Block | Quarantined]:
     """Cut a file into blocks of whole records, in order and the same at every reading.
 
@@ -27,9 +30,9 @@ def read_blocks(
     if isinstance(file, str):
         file = corpus_file(file)
     if file.format == "parquet":
-        yield from slice_parquet(file, block_bytes)
+        yield from slice_parquet(file, block_bytes, on_share)
         return
-    chunks = read_chunks(file)
+    chunks = read_chunks(file, on_share)
     if file.format == "json":
         head, chunks = _peek(chunks)
         layout = value_layout(head)

@@ -8,13 +8,15 @@ import pyarrow.parquet as pq
 
 from prox.corpora.files import CorpusFile
 from prox.corpora.records import Block, Quarantined
-from prox.corpora.streams import BrokenStreamError, describe, open_raw
+from prox.corpora.streams import BrokenStreamError, OnShare, describe, ignore_share, open_raw
 
 _READ_BUFFER = 1 << 20
 _MAX_ROWS = 1 << 16
 
 
-def slice_parquet(file: CorpusFile, block_bytes: int) -> Iterator[Block | Quarantined]:
+def slice_parquet(
+    file: CorpusFile, block_bytes: int, on_share: OnShare = ignore_share
+) -> Iterator[Block | Quarantined]:
     """Blocks of about `block_bytes` of Arrow data.
 
     Pages are read as they are needed, so that memory does not grow with the row group. A row group that is broken in
@@ -32,11 +34,13 @@ def slice_parquet(file: CorpusFile, block_bytes: int) -> Iterator[Block | Quaran
             yield Quarantined(file.path, 0, f"broken file: cannot be read as Parquet: {describe(error)}")
             return
         cutter = _Cutter(file.path, block_bytes)
-        end = 0
+        end = read = 0
         for group in range(reader.num_row_groups):
             end += reader.metadata.row_group(group).num_rows
             try:
                 for batch in _batches(reader, group, block_bytes):
+                    read += batch.num_rows
+                    on_share(read / reader.metadata.num_rows)
                     yield from cutter.add(batch)
             except Exception as error:  # as above
                 yield from cutter.flush()

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 import fsspec
 import zstandard
@@ -13,6 +13,14 @@ from prox.corpora.files import CorpusFile
 _PLAIN_PIECE = 1 << 20
 _COMPRESSED_PIECE = 1 << 14  # bounds what one piece can unpack to, and what has to be unpacked again after a fault
 _BOM = b"\xef\xbb\xbf"
+
+
+OnShare: TypeAlias = Callable[[float], None]
+"""Told, while a file is read, which share of its stored bytes (of Parquet: its rows) has been read."""
+
+
+def ignore_share(share: float) -> None:
+    """For readers whose progress nobody watches."""
 
 
 class BrokenStreamError(Exception):
@@ -69,7 +77,7 @@ def open_raw(file: CorpusFile) -> IO[bytes]:
     return raw
 
 
-def read_chunks(file: CorpusFile) -> Iterator[bytes]:
+def read_chunks(file: CorpusFile, on_share: OnShare = ignore_share) -> Iterator[bytes]:
     """The decompressed content in chunks of any size, without a byte order mark.
 
     All members of a gzip file and all frames of a zstd file are read; zero padding behind them is passed over.
@@ -79,7 +87,10 @@ def read_chunks(file: CorpusFile) -> Iterator[bytes]:
     """
     with open_raw(file) as raw:
         chunks = _unpack(raw, _CODECS[file.compression]) if file.compression else _pieces(raw, _PLAIN_PIECE)
-        yield from _without_bom(chunks)
+        for chunk in _without_bom(chunks):
+            if file.size:
+                on_share(raw.tell() / file.size)
+            yield chunk
 
 
 def _without_bom(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -32,7 +32,9 @@ WAITING_PER_WORKER = 2
 """Units cut from the input ahead of each worker: enough to keep it busy, few enough to keep memory flat."""
 
 
-def work(recipe: Recipe, schema: pa.Schema | None, units: Iterator[Unit], done: Callable[[Unit, UnitReport], None]) -> None:
+def work(
+    recipe: Recipe, schema: pa.Schema | None, units: Iterator[Unit], done: Callable[[Unit, UnitReport], None]
+) -> None:
     """Refine all units; `done` is called in this process after each, in any order.
 
     Raises:

@@ -37,13 +37,13 @@ class Progress:
     """Where a run is.
 
     Attributes:
-        files_done, files: Input files that have been cut into units, and all.
-        share: Of the input, by its files and their sizes; 0 to 1.
+        files_read, files: Input files that have been read to their end, and all.
+        share: Of the input that has been read, by stored bytes; 0 to 1. What is read may still wait for a worker.
         seconds: Since the start.
     """
 
     report: UnitReport
-    files_done: int
+    files_read: int
     files: int
     share: float
     seconds: float
@@ -120,25 +120,38 @@ class _Run:
         self._presets = presets
         self._on_progress = on_progress
         self._started = started
-        self._current = 0
-        self._done_in_file: dict[str, int] = {}
+        self._files_read = self._bytes_read = 0
+        self._share = 0.0  # of the file that is being read
 
     def units(self) -> Iterator[Unit]:
         number = 0
-        for self._current, file in enumerate(self._files):
-            for block in read_blocks(file, UNIT_BYTES):
+        for file in self._files:
+            self._share = 0.0
+            for block in read_blocks(file, UNIT_BYTES, on_share=self._note_share):
                 if isinstance(block, Quarantined):
                     self.problems.append(f"{file.name}, record {block.record}: {block.reason}")
                 yield number, block, self._presets[file.path]
                 number += 1
-        self._current = len(self._files)
+            self._files_read += 1
+            self._bytes_read += file.size or 0
+
+    def _note_share(self, share: float) -> None:
+        self._share = share
 
     def done(self, unit: Unit, report: UnitReport) -> None:
         self.report += report
         if self._on_progress:
             seconds = time.monotonic() - self._started
-            share = self._current / max(1, len(self._files))
-            self._on_progress(Progress(self.report, self._current, len(self._files), share, seconds))
+            self._on_progress(Progress(self.report, self._files_read, len(self._files), self._share_read(), seconds))
+
+    def _share_read(self) -> float:
+        """Of the stored bytes of all files; of the files where the storage does not know their sizes."""
+        sizes = [file.size or 0 for file in self._files]
+        if self._files_read == len(sizes):
+            return 1.0
+        if not sum(sizes):
+            return (self._files_read + self._share) / len(sizes)
+        return min(1.0, (self._bytes_read + self._share * sizes[self._files_read]) / sum(sizes))
 
     def counts(self, status: str) -> dict[str, Any]:
         seconds = round(time.monotonic() - self._started, 3)
@@ -193,5 +206,3 @@ def _write_run(output: str, record: dict[str, Any]) -> None:
 def _versions() -> dict[str, str]:
     packages = ("prox-refine", "numpy", "pyarrow", "orjson")
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}
-
-

@@ -42,7 +42,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=Plan().epochs)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="threads of PyTorch")
-    parser.add_argument("--network", type=Path, help="keep the trained line network here, or reuse the one that is there")
+    parser.add_argument(
+        "--network", type=Path, help="keep the trained line network here, or reuse the one that is there"
+    )
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(options.threads)
@@ -55,7 +57,9 @@ def main() -> None:
         network = LineNetwork(Shape())
         network.load_state_dict(saved)
     else:
-        network = train(parts["training"], parts["development"], Shape(), Plan(epochs=options.epochs, seed=options.seed))
+        network = train(
+            parts["training"], parts["development"], Shape(), Plan(epochs=options.epochs, seed=options.seed)
+        )
         if options.network:
             torch.save(network.state_dict(), options.network)
     network.eval()
@@ -84,7 +88,14 @@ def _parts(training: list[GoldPage], development: list[GoldPage], logits_of) -> 
     good = np.flatnonzero(precision >= PART_PRECISION)
     threshold = max(0.5, float(probabilities[order[good[-1]]])) if len(good) else 0.9
     found = probabilities >= threshold
-    for k in (10, 20, 40, 80, 160): print(k, precision[k-1], probabilities[order[k-1]], [held.parts[i].source for i in order[k-10:k]], held.noise[order[k-10:k]])
+    for k in (10, 20, 40, 80, 160):
+        print(
+            k,
+            precision[k - 1],
+            probabilities[order[k - 1]],
+            [held.parts[i].source for i in order[k - 10 : k]],
+            held.noise[order[k - 10 : k]],
+        )
     log.info(
         "parts: %d training, %d noise; development at %.2f: %d removed, %d of %d noise found",
         len(data.parts), data.noise.sum(), threshold, found.sum(), (found & (held.noise == 1)).sum(), held.noise.sum(),

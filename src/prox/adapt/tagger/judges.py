@@ -112,7 +112,9 @@ def document_inputs(texts: Sequence[str], logits_of: LineLogits) -> tuple[np.nda
     return np.array(statistics), np.array(words)
 
 
-def cross_validate_documents(statistics: np.ndarray, words: np.ndarray, keep: np.ndarray, strength: float) -> DocumentScores:
+def cross_validate_documents(
+    statistics: np.ndarray, words: np.ndarray, keep: np.ndarray, strength: float
+) -> DocumentScores:
     """Ten folds, five times; the threshold is the one with the best mean keep-F1 over the repetitions."""
     repeats, folds = 5, 10
     scores = np.zeros((repeats, len(keep)))
@@ -128,7 +130,9 @@ def cross_validate_documents(statistics: np.ndarray, words: np.ndarray, keep: np
     return DocumentScores(round(float(thresholds[best]), 2), float(f1[best]), auc)
 
 
-def fit_documents(statistics: np.ndarray, words: np.ndarray, keep: np.ndarray, strength: float) -> dict[str, np.ndarray]:
+def fit_documents(
+    statistics: np.ndarray, words: np.ndarray, keep: np.ndarray, strength: float
+) -> dict[str, np.ndarray]:
     """Logistic regression with L2 on L2-normalised TF-IDF and on standardised statistics."""
     frequency = (words > 0).sum(axis=0)
     idf = np.where(frequency >= FEWEST_DOCUMENTS, np.log((1 + len(words)) / (1 + frequency)) + 1, 0).astype(np.float32)

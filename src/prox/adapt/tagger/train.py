@@ -88,7 +88,13 @@ def train(pages: Sequence[GoldPage], development: Sequence[GoldPage], shape: Sha
             with torch.no_grad():
                 for kept, new in zip(average.parameters(), network.parameters(), strict=True):
                     kept.lerp_(new, 1 - decay)
-        log.info("epoch %d: loss %.4f, %.0f s; %s", epoch + 1, np.mean(losses), time.time() - started, measure(average, development))
+        log.info(
+            "epoch %d: loss %.4f, %.0f s; %s",
+            epoch + 1,
+            np.mean(losses),
+            time.time() - started,
+            measure(average, development),
+        )
     return average
 
 
