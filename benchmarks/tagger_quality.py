@@ -46,9 +46,6 @@ from prox.runs.score import Scores, score_gold
 
 MOST_SUSPECT = 0.25
 
-DOCUMENT_STRENGTH = 5.0
-"""As in `prox.adapt.tagger.__main__`, which cannot be imported without PyTorch; change both together."""
-
 Record = dict[str, Any]
 Figures = dict[str, float | int | None]
 
@@ -182,7 +179,7 @@ def document_quality(paths: Sequence[Path]) -> dict[str, float | int | str | Non
     """Keep or drop by judges that have not seen the document."""
     if not importlib.util.find_spec("sklearn"):
         return {"keep_f1": None, "auc": None, "note": "cross-validation needs scikit-learn: pip install '.[train]'"}
-    from prox.adapt.tagger.judges import cross_validate_documents, document_inputs
+    from prox.adapt.tagger.documents import cross_validate_documents, document_inputs
     from prox.refiners.tagger.network import line_logits, line_states
     from prox.refiners.tagger.refiner import embedded_tagger
 
@@ -192,7 +189,7 @@ def document_quality(paths: Sequence[Path]) -> dict[str, float | int | str | Non
     statistics, words = document_inputs(
         [record["text"] for record in records], lambda features: line_logits(line_states(features, weights), weights)
     )
-    scores = cross_validate_documents(statistics, words, keep, DOCUMENT_STRENGTH)
+    scores = cross_validate_documents(statistics, words, keep)
     everything = 2 * keep.mean() / (1 + keep.mean())
     return {
         "documents": len(keep),

@@ -23,9 +23,9 @@ def execute(
 
     Example: prox execute pages.jsonl refined/programs again
     """
-    from prox.cli.running import run, shown_recipe
+    from prox.cli.running import recipe_from_options, run
 
-    recipe = shown_recipe(
+    recipe = recipe_from_options(
         input=tuple(input),
         output=output,
         refiners=(f"stored:{programs}",),

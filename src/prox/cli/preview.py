@@ -25,11 +25,11 @@ def preview(
     """
     from rich.console import Console
 
-    from prox.cli.running import shown_recipe
+    from prox.cli.running import recipe_from_options
     from prox.cli.sides import show
     from prox.runs.preview import preview_documents
 
-    recipe = shown_recipe(
+    recipe = recipe_from_options(
         input=tuple(input),
         output="",
         refiners=tuple(refiner or ["tagger"]),

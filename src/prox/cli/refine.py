@@ -26,9 +26,9 @@ def refine(
 
     Example: prox refine crawl/*.jsonl.gz refined
     """
-    from prox.cli.running import run, shown_recipe
+    from prox.cli.running import recipe_from_options, run
 
-    recipe = shown_recipe(
+    recipe = recipe_from_options(
         input=tuple(input),
         output=output,
         refiners=tuple(refiner or ["tagger"]),

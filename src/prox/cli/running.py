@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -19,7 +18,7 @@ from rich.progress import (
 from rich.table import Table
 
 from prox.errors import RunError, UsageError
-from prox.runs.recipe import Recipe
+from prox.runs.recipe import Recipe, make_recipe
 from prox.runs.refine import Progress as RunProgress
 from prox.runs.refine import RunResult, refine_corpus
 from prox.runs.stages import DECISIONS, QUARANTINED
@@ -27,20 +26,20 @@ from prox.runs.stages import DECISIONS, QUARANTINED
 _LOG_SECONDS = 10
 
 
-def shown_recipe(**fields: Any) -> Recipe:
-    """A recipe from options.
+def recipe_from_options(**options: Any) -> Recipe:
+    """A recipe from the options of a verb.
 
     Raises:
         UsageError: An option has a value that no recipe has.
     """
-    if fields["workers"] is None:
-        fields["workers"] = min(os.cpu_count() or 1, 32)
+    if options["workers"] is None:
+        options["workers"] = min(os.cpu_count() or 1, 32)
     try:
-        return Recipe(**fields)
-    except ValidationError as error:
-        first = error.errors()[0]
-        option = str(first["loc"][0]).replace("_", "-") if first["loc"] else "options"
-        raise UsageError(f"--{option.removesuffix('s') if option == 'refiners' else option}: {first['msg']}") from error
+        return make_recipe(**options)
+    except UsageError as error:
+        name, _, problem = str(error).partition(": ")
+        option = "refiner" if name == "refiners" else name.replace("_", "-")
+        raise UsageError(f"--{option}: {problem}") from error
 
 
 def run(recipe: Recipe, as_json: bool) -> None:

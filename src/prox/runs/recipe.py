@@ -1,8 +1,8 @@
 """The recipe: what a run reads, does and writes."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from prox.errors import UsageError
 from prox.program import Policy
@@ -43,6 +43,20 @@ class Recipe(BaseModel):
             raise UsageError(f"two refiners, but only the {levels[0]} level: leave out --level or one --refiner")
         specs = self.refiners if len(self.refiners) == len(levels) else self.refiners * len(levels)
         return list(zip(specs, levels, strict=True))
+
+
+def make_recipe(**fields: Any) -> Recipe:
+    """A recipe from what a person gave.
+
+    Raises:
+        UsageError: A field has a value that no recipe has; the text begins with the field's name.
+    """
+    try:
+        return Recipe(**fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = first["loc"][0] if first["loc"] else "recipe"
+        raise UsageError(f"{name}: {first['msg']}") from error
 
 
 def load_stages(recipe: Recipe) -> list[Stage]:

@@ -37,4 +37,4 @@ def _dense(name: str, layer: nn.Linear) -> dict[str, np.ndarray]:
 
 
 def write_weights(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    np.savez_compressed(path, **arrays)
+    np.savez_compressed(path, allow_pickle=False, **arrays)

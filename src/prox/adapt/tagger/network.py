@@ -76,8 +76,8 @@ class LineNetwork(nn.Module):
             nn.init.normal_(layer.weight, std=0.2 / d**0.5)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, batch: Batch, dropout: float = 0.0, line_dropout: float = 0.0) -> tuple[Tensor, Tensor]:
-        """Logits of noise (n,) and the hidden states (n, hidden)."""
+    def forward(self, batch: Batch, dropout: float = 0.0, line_dropout: float = 0.0) -> Tensor:
+        """Logits of noise (n,)."""
         words = self.embedding(batch.buckets, batch.starts, per_sample_weights=self.known[batch.buckets]) * batch.scale
         words = words * nn.functional.dropout(torch.ones(len(words), 1), line_dropout, self.training)
         h = torch.relu(self.enter(torch.cat([words, batch.numeric], dim=1)))
@@ -88,7 +88,8 @@ class LineNetwork(nn.Module):
             near = torch.cat([shifted(h, dilation, batch), h, shifted(h, -dilation, batch)], dim=1)
             z = nn.functional.dropout(torch.relu(self.mix[i](near)), dropout, self.training)
             h = h + self.back[i](z)
-        return self.leave(torch.relu(h))[:, 0], h
+        logits: Tensor = self.leave(torch.relu(h))[:, 0]
+        return logits
 
 
 def shifted(h: Tensor, by: int, batch: Batch) -> Tensor:

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 class Plan:
     """How long and how fast to train."""
 
-    epochs: int = 5
+    epochs: int = 10
     lines_per_batch: int = 4000
     learning_rate: float = 3e-3
     weight_decay: float = 0.02
@@ -130,7 +130,7 @@ def batches(pages: Sequence[GoldPage], plan: Plan, chance: random.Random) -> lis
 
 def batch_loss(network: LineNetwork, examples: Sequence[Example], plan: Plan, generator: np.random.Generator) -> Tensor:
     batch = make_batch([example.features for example in examples], plan.bucket_dropout, generator)
-    logits, _ = network(batch, plan.dropout, plan.line_dropout)
+    logits = network(batch, plan.dropout, plan.line_dropout)
     labels = torch.from_numpy(np.concatenate([np.maximum(example.labels, 0) for example in examples])).float()
     weights = torch.from_numpy(np.concatenate([example.weights for example in examples]))
     losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
@@ -144,8 +144,7 @@ def predict(network: LineNetwork, page: GoldPage) -> np.ndarray:
     features = line_features(page.text)
     out = np.full(features.line_count, np.nan)
     if len(features.rows):
-        logits, _ = network(make_batch([features]))
-        out[features.rows] = torch.sigmoid(logits).numpy()
+        out[features.rows] = torch.sigmoid(network(make_batch([features]))).numpy()
     return out
 
 

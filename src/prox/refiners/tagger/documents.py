@@ -1,7 +1,7 @@
 """Is this document worth keeping? A linear judge over what the document looks like and which words it uses.
 
 It was trained on documents that an extractor had cleaned once. So that a good article is not punished for the menus
-that a full page puts around it, long blocks of noise at either end are taken away before the document is judged.
+that a full page puts around and into it, a page in such a frame is judged by its other lines alone.
 """
 
 from dataclasses import dataclass
@@ -57,32 +57,32 @@ class DocumentWeights:
 
 def keep_logit(features: LineFeatures, noise: FloatArray, weights: DocumentWeights) -> float:
     """The logit of keeping a document with at least one visible line, given their noise probabilities (n,)."""
-    inside = unframed(noise)
-    statistics = (document_statistics(features, noise, inside) - weights.mean) / weights.scale
-    tfidf = word_counts(features, inside) * weights.idf
+    judged = judged_lines(noise)
+    statistics = (document_statistics(features, noise, judged) - weights.mean) / weights.scale
+    tfidf = word_counts(features, judged) * weights.idf
     length = np.sqrt(np.square(tfidf).sum())
     by_words = float(tfidf @ weights.words / length) if length else 0.0
     return float(statistics @ weights.statistics) + by_words + weights.bias
 
 
-def unframed(noise: FloatArray) -> BoolArray:
-    """Which visible lines are not in the noisy frame of a page; all of them if there is no frame, or nothing else."""
+def judged_lines(noise: FloatArray) -> BoolArray:
+    """Which visible lines the document is judged by, given their noise probabilities (n,).
+
+    All of them, or without the noisy ones if the page has a frame: a long noisy block at one of its ends.
+    """
     noisy = noise >= 0.5
-    inside = np.ones(len(noisy), bool)
-    if noisy.all():
-        return inside
-    head, tail = int(np.argmin(noisy)), int(np.argmin(noisy[::-1]))
-    if max(head, tail) >= FRAME:
-        inside[:head] = False
-        inside[len(noisy) - tail :] = False
-    return inside
+    if not noisy.all():
+        head, tail = int(np.argmin(noisy)), int(np.argmin(noisy[::-1]))
+        if max(head, tail) >= FRAME:
+            return ~noisy
+    return np.ones(len(noisy), bool)
 
 
-def word_counts(features: LineFeatures, inside: BoolArray) -> FloatArray:
+def word_counts(features: LineFeatures, judged: BoolArray) -> FloatArray:
     """log(1 + count) of every bucket, (TOKEN_BUCKETS,)."""
     tokens = features.tokens
-    if not inside.all():
-        tokens = tokens[np.repeat(inside, features.tokens_per_row)]
+    if not judged.all():
+        tokens = tokens[np.repeat(judged, features.tokens_per_row)]
     counts = np.bincount(tokens & (TOKEN_BUCKETS - 1), minlength=TOKEN_BUCKETS)
     return _LOGS[np.minimum(counts, len(_LOGS) - 1)]
 
@@ -90,12 +90,12 @@ def word_counts(features: LineFeatures, inside: BoolArray) -> FloatArray:
 _LOGS = np.log1p(np.arange(4096)).astype(np.float32)
 
 
-def document_statistics(features: LineFeatures, noise: FloatArray, inside: BoolArray) -> FloatArray:
-    """How long, how regular, how much like prose and how noisy the lines inside are, (STATISTICS,)."""
-    words = features.words[inside].astype(np.float64)
-    counts = features.counts[inside].sum(axis=0).astype(np.float64)
-    numeric = features.numeric[inside]
-    noise = noise[inside]
+def document_statistics(features: LineFeatures, noise: FloatArray, judged: BoolArray) -> FloatArray:
+    """How long, how regular, how much like prose and how noisy the judged lines are, (STATISTICS,)."""
+    words = features.words[judged].astype(np.float64)
+    counts = features.counts[judged].sum(axis=0).astype(np.float64)
+    numeric = features.numeric[judged]
+    noise = noise[judged]
     visible = counts[TERMINAL:].sum()
     total = max(words.sum(), 1)
     ends = numeric[:, 23].astype(np.float64)  # lines that end in a full stop or the like

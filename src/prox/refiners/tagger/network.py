@@ -52,7 +52,8 @@ def embed(features: LineFeatures, weights: LineWeights) -> FloatArray:
     """
     sums = np.add.reduceat(weights.embedding.take(features.buckets, axis=0), features.starts, axis=0, dtype=np.int16)
     lengths = np.diff(features.starts, append=len(features.buckets)).astype(np.float32)
-    return sums * weights.embedding_scale / np.sqrt(lengths)[:, None]
+    scaled = sums * weights.embedding_scale / np.sqrt(lengths)[:, None]
+    return scaled.astype(np.float32, copy=False)
 
 
 def line_states(features: LineFeatures, weights: LineWeights) -> FloatArray:
@@ -73,7 +74,8 @@ def line_logits(states: FloatArray, weights: LineWeights) -> FloatArray:
 
 
 def sigmoid(logits: FloatArray) -> FloatArray:
-    return 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
+    chances = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
+    return chances.astype(np.float32, copy=False)
 
 
 def _dense(x: FloatArray, matrix: FloatArray, bias: FloatArray) -> FloatArray:

@@ -20,14 +20,23 @@ _TAIL = re.compile(
 )
 _SQUARE, _ROUND, _END = range(3)
 
-CONTEXT = 12
+CONTEXT = 24
 """Columns that say where a part stands; the first 31 numeric features of a line (its shape) stand before them."""
 SHAPE = 31
+
+_CODE = frozenset("{}[]()<>=;_$\\|")
+"""Characters that are frequent in code and formulas: there, brackets belong to the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Characters `start` to `end` (excluded) of line `line`, counted from 0 in the text that was searched."""
+    """Characters `start` to `end` (excluded) of line `line`, counted from 0 in the text that was searched.
+
+    Attributes:
+        before: The visible character before it, "" at the start of the line.
+        after: The character behind it, "" at the end of the line.
+        code: The share of the other characters of the line that look like code.
+    """
 
     line: int
     start: int
@@ -35,6 +44,9 @@ class Part:
     source: str
     kind: int
     line_length: int
+    before: str
+    after: str
+    code: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +87,25 @@ def find_parts(lines: Sequence[str]) -> list[Part]:
             text_end = first + len(lines[line].rstrip())
         leaves_text = text_start < start or end < text_end
         if start >= end_before and leaves_text and any(map(_visible, source)):
-            parts.append(Part(line, start - first, end - first, source, kind, len(lines[line])))
+            parts.append(_part(line, start - first, end - first, kind, lines[line]))
             end_before = end
     return parts
+
+
+def _part(number: int, start: int, end: int, kind: int, line: str) -> Part:
+    source = line[start:end]
+    code = sum(map(line.count, _CODE)) - sum(map(source.count, _CODE))
+    return Part(
+        line=number,
+        start=start,
+        end=end,
+        source=source,
+        kind=kind,
+        line_length=len(line),
+        before=line[:start].rstrip()[-1:],
+        after=line[end : end + 1],
+        code=code / (len(line) - len(source)),
+    )
 
 
 def _visible(character: str) -> bool:
@@ -111,7 +139,21 @@ def part_features(parts: Sequence[Part], line_noise: FloatArray) -> tuple[FloatA
     place[:, 9] = np.log1p(len(parts)) / 4
     place[:, 10] = place[:, 0] * features.numeric[:, 7] * 3  # digits between square brackets: a reference
     place[:, 11] = starts / lengths
+    place[:, 12:15] = [_neighbour(part.before) for part in parts]
+    place[:, 15:18] = [_neighbour(part.after) for part in parts]
+    place[:, 18] = [part.before != "" and not part.source[0].isspace() for part in parts]  # glued to what stands before
+    place[:, 19] = np.minimum([part.code for part in parts], 0.25) * 8
+    place[:, 20:22] = place[:, :2] * place[:, 19:20]
+    place[:, 22] = place[:, 10] * place[:, 19]
+    place[:, 23] = place[:, 10] * place[:, 18]
     return out, features.buckets, features.starts
+
+
+def _neighbour(character: str) -> tuple[bool, bool, bool]:
+    """A letter or digit, an end of a sentence or a clause, another visible character."""
+    word = character.isalnum()
+    clause = character != "" and character in ".!?…。！？,;:，；："
+    return word, clause, not (word or clause or character.isspace() or not character)
 
 
 def part_scores(parts: Sequence[Part], line_noise: FloatArray, weights: PartWeights) -> FloatArray:

@@ -1,5 +1,6 @@
 """The embedded tagger as a refiner: one reading of a page serves both levels."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -9,7 +10,7 @@ import numpy as np
 from prox.chunking import Chunk
 from prox.program import DropDocument, KeepDocument, Operation, Program, Replace
 from prox.refiners.draft import Draft, Level
-from prox.refiners.tagger.documents import keep_logit
+from prox.refiners.tagger.documents import BoolArray, keep_logit
 from prox.refiners.tagger.features import FloatArray, LineFeatures, line_features
 from prox.refiners.tagger.lines import removals, removed_lines
 from prox.refiners.tagger.network import line_logits, line_states, sigmoid
@@ -67,7 +68,7 @@ class TaggerRefiner:
     It always wants whole documents, and cannot write an invalid program.
     """
 
-    window = None
+    window: int | None = None
 
     def __init__(self, level: Level, keep_threshold: float | None = None, tagger: Tagger | None = None) -> None:
         """`keep_threshold`: the probability of keeping below which a document is dropped; the trained one if None."""
@@ -111,8 +112,8 @@ class TaggerRefiner:
         program = Program(tuple(operations or [KeepDocument()]))
         return Draft(program, line_scores=np.concatenate(scores).tobytes())
 
-    def _parts(self, page: _Page, kept: np.ndarray, first_line: int) -> list[Operation]:
-        """Each removal names its line; a string that stands there more than once is taken out everywhere in it."""
+    def _parts(self, page: _Page, kept: BoolArray, first_line: int) -> list[Operation]:
+        """Each removal names its line. It takes a string out wherever the line has it, so all of them must be noise."""
         weights = self._tagger.weights.parts
         lines = page.features.rows[kept]
         parts = find_parts([page.lines[line] for line in lines.tolist()])
@@ -120,17 +121,17 @@ class TaggerRefiner:
             return []
         of_line = np.array([part.line for part in parts])
         scores = part_scores(parts, page.logits[kept][of_line], weights)
-        found: dict[tuple[int, str], Operation] = {}
+        noisy = Counter(
+            (int(lines[part.line]), part.source)
+            for part, score in zip(parts, scores.tolist(), strict=True)
+            if score >= weights.threshold
+        )
+        operations: list[Operation] = []
         texts: dict[int, str] = {}
-        for part, score in zip(parts, scores.tolist(), strict=True):
-            if score < weights.threshold:
-                continue
-            number = int(lines[part.line])
+        for (number, source), count in noisy.items():
             text = texts.get(number, page.lines[number])
-            rest = text.replace(part.source, "")
-            # Another removal may have taken the string already; and what is left must still be a line.
-            if rest != text and rest.strip():
+            rest = text.replace(source, "")
+            if text.count(source) == count and rest.strip():
                 texts[number] = rest
-                line = first_line + number
-                found[line, part.source] = Replace(part.source, "", line, line)
-        return list(found.values())
+                operations.append(Replace(source, "", first_line + number, first_line + number))
+        return operations

@@ -1,0 +1,48 @@
+"""Texts in memory through the stages: a run without files."""
+
+from collections.abc import Iterable, Sequence
+
+from prox.document import Document
+from prox.errors import UsageError
+from prox.runs.stages import Refined, refine_documents
+
+
+def refine(
+    texts: Iterable[str],
+    refiner: str | Sequence[str] = "tagger",
+    *,
+    level: str | None = None,
+    keep_threshold: float | None = None,
+) -> list[Refined]:
+    r"""Refine texts as `prox refine` would refine the documents of a corpus, in memory and in this process.
+
+    Args:
+        texts: The raw texts; their places, from 0, become the ids of the documents.
+        refiner: A refiner spec, or one for documents and then one for chunks.
+        level: "document" to keep or drop only, "chunk" to edit only; both if None.
+        keep_threshold: Keep probability below which a document is dropped; the refiner's own if None.
+
+    Returns:
+        One for each text, in order: the refined `text` (None if dropped), the `decision` with its `reason`, the
+        `program`, and what every stage did.
+
+    Raises:
+        UsageError: A spec or another argument is wrong, or `texts` is a single string.
+
+    >>> page = "Home | News | Contact us\nShare on Facebook\n" + "The river rose again. " * 9 + "\nRead more"
+    >>> (refined,) = refine([page], level="chunk")
+    >>> print(refined.program)
+    remove_lines(line_start=0, line_end=1)
+    remove_lines(line_start=3, line_end=3)
+    >>> refined.decision, refined.text[:22]
+    ('edited', 'The river rose again.')
+    """
+    # Here, because it brings pydantic, numpy and pyarrow: `import prox` takes no time.
+    from prox.runs.recipe import load_stages, make_recipe
+
+    if isinstance(texts, str):
+        raise UsageError("refine() takes several texts; for one, write refine([text])")
+    refiners = (refiner,) if isinstance(refiner, str) else tuple(refiner)
+    recipe = make_recipe(input=(), output="", refiners=refiners, level=level, keep_threshold=keep_threshold)
+    documents = [Document(str(number), text) for number, text in enumerate(texts)]
+    return refine_documents(documents, load_stages(recipe))
