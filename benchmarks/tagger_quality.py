@@ -179,17 +179,21 @@ def document_quality(paths: Sequence[Path]) -> dict[str, float | int | str | Non
     """Keep or drop by judges that have not seen the document."""
     if not importlib.util.find_spec("sklearn"):
         return {"keep_f1": None, "auc": None, "note": "cross-validation needs scikit-learn: pip install '.[train]'"}
-    from prox.adapt.tagger.documents import cross_validate_documents, document_inputs
+    from prox.adapt.tagger.documents import cross_validate_documents, document_inputs, every_line
+    from prox.refiners.tagger.features import FloatArray, LineFeatures
     from prox.refiners.tagger.network import line_logits, line_states
     from prox.refiners.tagger.refiner import embedded_tagger
 
     weights = embedded_tagger().weights.lines
     records = [record for path in paths for record in read_gold(path)]
     keep = np.array([int(record["keep"]) for record in records])
-    statistics, words = document_inputs(
-        [record["text"] for record in records], lambda features: line_logits(line_states(features, weights), weights)
-    )
-    scores = cross_validate_documents(statistics, words, keep)
+    texts = [record["text"] for record in records]
+
+    def logits_of(features: LineFeatures) -> FloatArray:
+        return line_logits(line_states(features, weights), weights)
+
+    judged = document_inputs(texts, logits_of)
+    scores = cross_validate_documents(document_inputs(texts, logits_of, every_line), judged, keep)
     everything = 2 * keep.mean() / (1 + keep.mean())
     return {
         "documents": len(keep),

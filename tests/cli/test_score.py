@@ -103,7 +103,7 @@ def test_the_keep_threshold_reaches_the_refiner(run):
     ("options", "message"),
     [
         (["--only", "language"], "FIELD=VALUE"),
-        (["--only", "language=fr"], "none of the 3 gold records"),
+        (["--only", "language=fr"], "none of the 4 gold records"),
         (["--refiner", "nothing"], "no refiner"),
         (["--refiner", "tagger"] * 3, "once for all levels"),
         (["--keep-threshold", "2"], "keep threshold 2.0 is not a probability"),

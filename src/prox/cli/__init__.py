@@ -1,5 +1,6 @@
 """The command `prox`: one module a verb."""
 
+import io
 import os
 import sys
 
@@ -36,6 +37,9 @@ def _version(version: bool = typer.Option(False, "--version", help="Show the ver
 def main() -> None:
     """Run the command; a problem that a person can solve is one line, never a traceback."""
     verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows a ? and goes on
     try:
         app()
     except ProxError as error:
@@ -43,4 +47,8 @@ def main() -> None:
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        sys.stderr.write(f"prox {verb}: {error}\n")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what it still holds cannot be written
         sys.exit(1)

@@ -1,7 +1,9 @@
 """What the verbs that run have in common: progress, the summary, the end."""
 
 import os
+import signal
 import sys
+import threading
 import time
 from typing import Any
 
@@ -49,6 +51,7 @@ def run(recipe: Recipe, as_json: bool) -> None:
         RunError: Not one record could be read.
     """
     started = time.monotonic()
+    _end_like_an_interrupt(signal.SIGTERM, signal.SIGHUP)
     try:
         with _Shown() as shown:
             result = refine_corpus(recipe, shown.update)
@@ -69,6 +72,17 @@ def run(recipe: Recipe, as_json: bool) -> None:
     decisions = result.record["decisions"]
     if decisions[QUARANTINED] and decisions[QUARANTINED] == result.record["records"]:
         raise RunError(f"not one record could be refined; {recipe.output}/quarantine has them all, with the reasons")
+
+
+def _end_like_an_interrupt(*signals: signal.Signals) -> None:
+    """A run that is asked to go away ends in order, as after Ctrl-C: workers stopped, `run.json` written."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    for each in signals:
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(each) == signal.SIG_DFL:
+            signal.signal(each, interrupt)
 
 
 class _Shown:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from prox.corpora.files import CorpusFile, corpus_file
-from prox.corpora.json_values import slice_values, value_layout
+from prox.corpora.json_values import LAYOUT_LINES, slice_values, value_layout
 from prox.corpora.jsonl import slice_lines
 from prox.corpora.parquet import slice_parquet
 from prox.corpora.records import Block, Quarantined
@@ -37,17 +37,17 @@ def read_blocks(
         head, chunks = _peek(chunks)
         layout = value_layout(head)
         if layout != "lines":
-            yield from slice_values(chunks, file.path, block_bytes, max_record_bytes, layout == "array")
+            yield from slice_values(chunks, file.shown, block_bytes, max_record_bytes, layout == "array")
             return
-    yield from slice_lines(chunks, file.path, block_bytes, max_record_bytes)
+    yield from slice_lines(chunks, file.shown, block_bytes, max_record_bytes)
 
 
 def _peek(chunks: Iterator[bytes], limit: int = 1 << 20) -> tuple[bytes, Iterator[bytes]]:
-    """The start of a stream, up to its first whole line that is not blank, and the same stream again."""
+    """The start of a stream with a few whole lines behind the first one that is not blank, and the stream again."""
     head = b""
     broken: BrokenStreamError | None = None
     try:
-        while len(head) < limit and b"\n" not in head.lstrip() and (chunk := next(chunks, b"")):
+        while len(head) < limit and head.lstrip().count(b"\n") < LAYOUT_LINES and (chunk := next(chunks, b"")):
             head += chunk
     except BrokenStreamError as error:
         broken = error

@@ -14,6 +14,9 @@ from prox.corpora import json_text
 from prox.corpora.arrow_values import JSON_MARK, is_json_text, to_json_value
 from prox.corpora.identity import id_text
 
+_DEEPEST = 20
+"""Lists and objects inside one another that become Arrow types; Parquet readers refuse schemas of 100 levels."""
+
 _EXACT_AS_FLOAT = range(-(2**53), 2**53 + 1)
 
 
@@ -43,6 +46,8 @@ def table_from_rows(rows: Sequence[dict[str, Any]], like: pa.Schema | None = Non
 def _column(name: str, values: list[Any], wanted: pa.Field | None) -> tuple[pa.Field, pa.Array]:
     if wanted is not None and is_json_text(wanted):
         return _json_column(name, values)
+    if name == "id" and wanted is not None and wanted.type == pa.string():
+        return _text_ids(name, values)
     try:
         kind = _common_type(values)
         if wanted is not None and (kind is None or _holds(wanted.type, kind, values)):
@@ -50,9 +55,11 @@ def _column(name: str, values: list[Any], wanted: pa.Field | None) -> tuple[pa.F
         kind = kind or pa.string()
         return pa.field(name, kind), pa.array(values, kind)
     except (_NoCommonType, pa.ArrowException, UnicodeEncodeError, OverflowError):
-        if name == "id":
-            return pa.field(name, pa.string()), pa.array([id_text(value) for value in values], pa.string())
-        return _json_column(name, values)
+        return _text_ids(name, values) if name == "id" else _json_column(name, values)
+
+
+def _text_ids(name: str, values: list[Any]) -> tuple[pa.Field, pa.Array]:
+    return pa.field(name, pa.string()), pa.array([id_text(value) for value in values], pa.string())
 
 
 def _json_column(name: str, values: list[Any]) -> tuple[pa.Field, pa.Array]:
@@ -82,7 +89,7 @@ def _is_same(stored: Any, value: Any) -> bool:
     return type(stored) is type(value) and (stored == value or stored != stored)
 
 
-def _common_type(values: Sequence[Any]) -> pa.DataType | None:
+def _common_type(values: Sequence[Any], depth: int = 0) -> pa.DataType | None:
     """The Arrow type of all values, None if all are null."""
     kinds = set(map(type, values))
     kinds.discard(type(None))
@@ -99,20 +106,20 @@ def _common_type(values: Sequence[Any]) -> pa.DataType | None:
         raise _NoCommonType
     if kinds == {float} or (kinds == {int, float} and _exact_as_floats(values)):
         return pa.float64()
-    if kinds == {list}:
-        return pa.list_(
-            _common_type([inner for value in values if value is not None for inner in value]) or pa.string()
-        )
-    if kinds == {dict}:
-        return _struct_type([value for value in values if value is not None])
+    if depth < _DEEPEST and kinds == {list}:
+        inner_values = [inner for value in values if value is not None for inner in value]
+        return pa.list_(_common_type(inner_values, depth + 1) or pa.string())
+    if depth < _DEEPEST and kinds == {dict}:
+        return _struct_type([value for value in values if value is not None], depth + 1)
     raise _NoCommonType
 
 
-def _struct_type(values: list[dict[str, Any]]) -> pa.DataType:
+def _struct_type(values: list[dict[str, Any]], depth: int) -> pa.DataType:
     names = values[0].keys()
     if not names or any(value.keys() != names for value in values):
         raise _NoCommonType
-    return pa.struct([(name, _common_type([value[name] for value in values]) or pa.string()) for name in names])
+    fields = {name: _common_type([value[name] for value in values], depth) or pa.string() for name in names}
+    return pa.struct(list(fields.items()))
 
 
 def _exact_as_floats(values: Sequence[Any]) -> bool:

@@ -85,6 +85,10 @@ def _decode_json(block: Block, preset: Preset) -> Batch:
         if reason := record_fault(record):
             batch.quarantined.append(Quarantined(block.file, number, reason, raw))
             continue
+        if not all(name.isascii() or json_text.is_writable(name) for name in record):
+            reason = "lone surrogate: the name of a field is not Unicode"
+            batch.quarantined.append(Quarantined(block.file, number, reason, raw))
+            continue
         own = own_id(record, preset)
         text = record.get(preset.text_field)
         if reason := _text_fault(text, preset.text_field, preset.text_field in record):

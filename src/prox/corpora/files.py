@@ -4,7 +4,7 @@ import difflib
 import glob
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, overload
+from typing import Any, Literal, NoReturn, overload
 
 import fsspec
 
@@ -35,7 +35,17 @@ class CorpusFile:
     @property
     def name(self) -> str:
         """The last part of the path."""
-        return self.path.rstrip("/").rpartition("/")[2]
+        return self.shown.rstrip("/").rpartition("/")[2]
+
+    @property
+    def shown(self) -> str:
+        """The path for people and files: bytes of a name that are no UTF-8 are escaped."""
+        return shown_path(self.path)
+
+
+def shown_path(path: str) -> str:
+    """A path that can be written as UTF-8, whatever the file system calls its files."""
+    return path.encode(errors="backslashreplace").decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +112,12 @@ def find_files(inputs: Sequence[str] | str) -> FoundFiles:
 
 
 def _find(given: str) -> tuple[list[CorpusFile], list[str]]:
-    fs, path = _file_system(given)
+    fs, path = open_file_system(given)
     try:
         if fs.isfile(path):
             return [_named_file(fs, path, given)], []
+        if "::" in given:
+            raise UsageError(f"{given} is not a file. Of chained URLs, prox reads single files.")
         if fs.isdir(path):
             found, passed = _in_folder(fs, path)
         elif glob.has_magic(path):
@@ -113,7 +125,7 @@ def _find(given: str) -> tuple[list[CorpusFile], list[str]]:
             if not found and not passed:
                 raise UsageError(f"no file matches {given}. {_what_is_there(fs, path)}")
         else:
-            raise UsageError(f"{given} does not exist. {_what_is_there(fs, path)}")
+            _refuse_missing(fs, path, given)
     except UsageError:
         raise
     except Exception as error:  # storage libraries raise errors of their own kinds
@@ -123,9 +135,22 @@ def _find(given: str) -> tuple[list[CorpusFile], list[str]]:
     return found, passed
 
 
-def _file_system(given: str) -> tuple[Any, str]:
+def _refuse_missing(fs: Any, path: str, given: str) -> NoReturn:
+    try:
+        fs.info(path)
+    except FileNotFoundError:
+        raise UsageError(f"{given} does not exist. {_what_is_there(fs, path)}") from None
+    raise UsageError(f"{given} is neither a file nor a folder.")
+
+
+def open_file_system(given: str) -> tuple[Any, str]:
+    """The fsspec file system of a path or URL, and the path in it.
+
+    Raises:
+        UsageError: The path is empty, or its protocol is unknown or needs a package that is not installed.
+    """
     if not given.strip():
-        raise UsageError("the input is an empty path. Name a file, a folder or a glob.")
+        raise UsageError("a path is empty. Name a file, a folder or a glob.")
     try:
         fs, path = fsspec.core.url_to_fs(given)
     except ImportError as error:
@@ -141,32 +166,52 @@ def _file_system(given: str) -> tuple[Any, str]:
 def _named_file(fs: Any, path: str, given: str) -> CorpusFile:
     if file_format(path) is None:
         raise UsageError(f"{given} has an ending that prox does not read; it reads {ENDINGS}.")
-    return _corpus_file(fs, path, fs.info(path))
+    return _corpus_file(fs, given if "::" in given else path, fs.info(path))
 
 
 def _corpus_file(fs: Any, path: str, info: dict[str, Any]) -> CorpusFile:
     known = file_format(path)
     assert known is not None
-    return CorpusFile(_full_path(fs, path), *known, size=info.get("size"))
+    return CorpusFile(path if "::" in path else _full_path(fs, path), *known, size=info.get("size"))
 
 
 def _full_path(fs: Any, path: str) -> str:
-    return path if _is_local(fs) else fs.unstrip_protocol(path)
+    return path if is_local(fs) else fs.unstrip_protocol(path)
 
 
-def _is_local(fs: Any) -> bool:
-    return "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,))
+def is_local(fs: Any) -> bool:
+    """Whether a file system is that of this machine."""
+    return _has_protocol(fs, "file")
+
+
+def is_in_memory(fs: Any) -> bool:
+    """Whether a file system lives and dies with this process."""
+    return _has_protocol(fs, "memory")
+
+
+def _has_protocol(fs: Any, name: str) -> bool:
+    return name in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,))
 
 
 def _in_folder(fs: Any, folder: str) -> tuple[list[CorpusFile], list[str]]:
     found, passed = [], []
-    for path, info in sorted(fs.find(folder, detail=True).items()):
+    for path, info in sorted(_all_files(fs, folder).items()):
         inner = path.removeprefix(folder.rstrip("/") + "/").split("/")
-        if file_format(path) and not any(part.startswith((".", "_")) for part in inner):
+        hidden = any(part.startswith((".", "_")) for part in inner)
+        if file_format(path) and not hidden and info["type"] != "other":
             found.append(_corpus_file(fs, path, info))
         else:
             passed.append(_full_path(fs, path))
     return found, passed
+
+
+def _all_files(fs: Any, folder: str) -> dict[str, dict[str, Any]]:
+    """All files below a folder. A folder that cannot be listed is an error: `find` would leave it out in silence."""
+    if not is_local(fs):
+        found: dict[str, dict[str, Any]] = fs.find(folder, detail=True)
+        return found
+    walk = fs.walk(folder, detail=True, on_error="raise")
+    return {info["name"]: info for _, _, files in walk for info in files.values()}
 
 
 def _in_glob(fs: Any, pattern: str) -> tuple[list[CorpusFile], list[str]]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from typing import Any
 
 import orjson
@@ -9,6 +10,9 @@ import orjson
 _DIGITS_AS_ZERO = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
 _LONG_NUMBER = b"0" * 19  # digits of the smallest integer beyond 64 bits
 _FIRST_LOSSY_INTEGER = 2**63
+
+DEEPEST = 200
+"""Arrays and objects inside one another; deeper ones would exhaust the stack of whoever walks through them."""
 
 
 class InvalidJsonError(ValueError):
@@ -23,6 +27,8 @@ def loads(data: bytes) -> Any:
     Raises:
         InvalidJsonError: "invalid UTF-8: …" or "invalid JSON: …".
     """
+    if data.count(b"{") + data.count(b"[") > DEEPEST and _depth(data) > DEEPEST:
+        raise InvalidJsonError("invalid JSON: nested too deeply")
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -74,6 +80,19 @@ def _dumps_by_json(value: Any) -> bytes:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
         return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _depth(data: bytes) -> int:
+    """How many brackets are open at once, at most; those inside strings do not count."""
+    depth = deepest = 0
+    for bracket in _BRACKETS.findall(_STRING.sub(b"", data)):
+        depth += 1 if bracket in b"{[" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_BRACKETS = re.compile(rb"[{}\[\]]")
 
 
 def _has_long_number(data: bytes) -> bool:

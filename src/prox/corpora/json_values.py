@@ -4,9 +4,13 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
+from prox.corpora import json_text
 from prox.corpora.jsonl import HEAD_BYTES, too_long
 from prox.corpora.records import Block, Quarantined
 from prox.corpora.streams import BrokenStreamError
+
+LAYOUT_LINES = 4
+"""Lines at the start of a file that show how its values lie in it."""
 
 _OUTSIDE = re.compile(rb'["\[\]{},]')
 _INSIDE = re.compile(rb'["\\]')
@@ -17,8 +21,19 @@ def value_layout(head: bytes) -> Literal["lines", "array", "objects"]:
     head = head.lstrip()
     if head.startswith(b"["):
         return "array"
-    first, newline, _ = head.partition(b"\n")
-    return "objects" if newline and _is_open(first) else "lines"
+    first, *others = head.split(b"\n")[: LAYOUT_LINES + 1]
+    if not others or not _is_open(first):
+        return "lines"
+    # The first line may be cut off: are the next ones whole objects?
+    whole = [_is_object(line) for line in others[:-1] if line.strip()]
+    return "lines" if len(whole) >= 2 and all(whole) else "objects"
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json_text.loads(line), dict)
+    except json_text.InvalidJsonError:
+        return False
 
 
 def _is_open(line: bytes) -> bool:

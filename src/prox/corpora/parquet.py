@@ -25,15 +25,15 @@ def slice_parquet(
     try:
         source = open_raw(file)
     except BrokenStreamError as error:
-        yield Quarantined(file.path, 0, f"broken file: {error}")
+        yield Quarantined(file.shown, 0, f"broken file: {error}")
         return
     with source:
         try:
             reader = pq.ParquetFile(source, buffer_size=_READ_BUFFER, pre_buffer=False)
         except Exception as error:  # pyarrow raises its own kinds, OSError and those of the storage
-            yield Quarantined(file.path, 0, f"broken file: cannot be read as Parquet: {describe(error)}")
+            yield Quarantined(file.shown, 0, f"broken file: cannot be read as Parquet: {describe(error)}")
             return
-        cutter = _Cutter(file.path, block_bytes)
+        cutter = _Cutter(file.shown, block_bytes)
         end = read = 0
         for group in range(reader.num_row_groups):
             end += reader.metadata.row_group(group).num_rows
@@ -45,7 +45,7 @@ def slice_parquet(
             except Exception as error:  # as above
                 yield from cutter.flush()
                 reason = f"broken file: rows {cutter.row:,} to {end - 1:,} cannot be read: {describe(error)}"
-                yield Quarantined(file.path, cutter.row, reason)
+                yield Quarantined(file.shown, cutter.row, reason)
                 cutter.row = end
         yield from cutter.flush()
 

@@ -14,21 +14,28 @@ _FIRST_BYTES = 1 << 20
 _TRIES = 1000
 
 
-def read_records(file: CorpusFile | str, block_bytes: int = BLOCK_BYTES) -> Iterator[dict[str, Any] | Quarantined]:
-    """All records of a file as dicts, in order, with a `Quarantined` in the place of one that cannot be read.
+def numbered_records(
+    file: CorpusFile | str, block_bytes: int = BLOCK_BYTES
+) -> Iterator[tuple[int, dict[str, Any] | Quarantined]]:
+    """All records of a file with their numbers, in order: as dicts, or as `Quarantined` where they cannot be read.
 
     Raises:
         UsageError: A path given as a string does not exist or has an ending that is not read here.
     """
     for block in read_blocks(file, block_bytes):
         if isinstance(block, Quarantined):
-            yield block
+            yield block.record, block
         elif block.layout == "arrow":
-            yield from row_values(table_of(block))
+            yield from enumerate(row_values(table_of(block)), block.first_record)
         else:
             for number, raw, value in json_values(block):
                 reason = record_fault(value)
-                yield Quarantined(block.file, number, reason, raw) if reason else value
+                yield number, Quarantined(block.file, number, reason, raw) if reason else value
+
+
+def read_records(file: CorpusFile | str, block_bytes: int = BLOCK_BYTES) -> Iterator[dict[str, Any] | Quarantined]:
+    """The same without the numbers."""
+    return (record for _, record in numbered_records(file, block_bytes))
 
 
 def first_records(file: CorpusFile | str, count: int = 20) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ class Block:
     lines counted, so that `sed -n` finds it; in Parquet it is the row, in a JSON array the element.
 
     Attributes:
-        file: Path of the file, as in `CorpusFile.path`.
+        file: Path of the file, as in `CorpusFile.shown`.
         first_record: Number of the first record.
         records: How many record numbers the block covers (blank lines included).
         payload: `lines`: raw lines joined by `\\n`; `values`: one raw JSON value per element; `arrow`: an Arrow IPC

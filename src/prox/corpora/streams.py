@@ -122,6 +122,8 @@ def _pieces(raw: IO[bytes], size: int) -> Iterator[bytes]:
 def _unpack(raw: IO[bytes], codec: _Codec) -> Iterator[bytes]:
     position = 0  # of `data` in the raw file
     data = _read(raw, _COMPRESSED_PIECE)
+    if not data:
+        raise BrokenStreamError(f"not {codec.name} data: the file is empty")
     while data:
         while len(data) < 4 and (more := _read(raw, _COMPRESSED_PIECE)):
             data += more
@@ -142,7 +144,9 @@ def _unpack(raw: IO[bytes], codec: _Codec) -> Iterator[bytes]:
             except codec.error as error:
                 if chunk := _salvage(raw, codec, member, position, data):
                     yield chunk
-                raise BrokenStreamError(f"corrupt {codec.name} data: {describe(error)}") from error
+                raise BrokenStreamError(
+                    f"corrupt {codec.name} data: {describe(error)}. Records before it may have changed, too"
+                ) from error
             if chunk:
                 yield chunk
             position += len(data)

@@ -17,7 +17,7 @@ import zstandard
 from prox.corpora import json_text
 from prox.corpora.arrow_values import row_values, to_json_value
 from prox.corpora.columns import table_from_rows
-from prox.corpora.files import file_format
+from prox.corpora.files import file_format, is_local
 from prox.corpora.records import Quarantined
 from prox.corpora.rows import Rows
 from prox.errors import UsageError
@@ -65,7 +65,7 @@ def write_atomically(path: str, data: bytes) -> None:
         OSError: The storage refuses.
     """
     fs, path = fsspec.core.url_to_fs(path)
-    if "file" not in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)):
+    if not is_local(fs):
         fs.pipe_file(path, data)
         return
     folder, _, name = path.rpartition("/")

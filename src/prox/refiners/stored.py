@@ -1,19 +1,22 @@
 """Replays the programs of an earlier run."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prox.chunking import Chunk
+from prox.corpora.files import is_local, open_file_system
+from prox.corpora.streams import describe
 from prox.errors import UsageError
 from prox.program import DropDocument, Program, RemoveLines, Replace
 from prox.refiners.draft import Draft, Level
 
+_PART = re.compile(r"part-.*\.parquet")
 _COLUMNS = ["id", "text_sha256", "decision", "program"]
 
 
@@ -30,13 +33,8 @@ class StoredRefiner:
         """`whole`: write whole programs, not only what belongs to the level."""
         self.level = level
         self._whole = whole
-        fs, path = fsspec.core.url_to_fs(folder)
-        self._fs = fs
-        self._parts = sorted(fs.glob(f"{path.rstrip('/')}/part-*.parquet"))
-        if not self._parts:
-            inside = f"{folder.rstrip('/')}/programs"
-            hint = f" Did you mean {inside}?" if fs.exists(f"{path.rstrip('/')}/programs") else ""
-            raise UsageError(f"{folder} holds no stored programs (part-*.parquet).{hint}")
+        self._fs, path = open_file_system(folder)
+        self._parts = self._find_parts(folder, path.rstrip("/"))
         keys, texts, places = [], [], []
         digest = hashlib.sha256()
         for number, part in enumerate(self._parts):
@@ -53,6 +51,21 @@ class StoredRefiner:
         self._places = np.array(places, np.int64)[order]
         self.fingerprint = f"stored:{digest.hexdigest()[:16]}:{level}"
         self._rows = lru_cache(maxsize=2)(self._read_rows)
+
+    def _find_parts(self, folder: str, path: str) -> list[str]:
+        """The parts in a folder of programs; that of a run over an empty corpus has none."""
+        names = self._fs.ls(path, detail=False) if self._fs.isdir(path) else []
+        parts = sorted(name for name in names if _PART.fullmatch(name.rpartition("/")[2]))
+        parent, _, own_name = path.rpartition("/")
+        if own_name == "programs" and (parts or self._fs.exists(f"{parent}/run.json")):
+            return parts
+        for place in (path, parent):
+            if own_name != "programs" and self._fs.isdir(f"{place}/programs"):
+                shown = f"{place}/programs" if is_local(self._fs) else self._fs.unstrip_protocol(f"{place}/programs")
+                raise UsageError(f"{folder} holds no stored programs. Did you mean {shown}?")
+        if not parts:
+            raise UsageError(f"{folder} holds no stored programs (part-*.parquet)")
+        return parts
 
     def refine(self, chunks: Sequence[Chunk]) -> list[Draft]:
         return [self._draft(chunk) for chunk in chunks]
@@ -74,7 +87,7 @@ class StoredRefiner:
     def _replay(self, stored: dict[str, str]) -> Draft:
         if stored["decision"] == "quarantined":
             return Draft(Program(), errors=("quarantine: quarantined in the run that stored the programs",))
-        program = Program.parse(stored["program"])
+        program = Program.parse(stored["program"] or "")
         if not self._whole:
             others = (RemoveLines, Replace) if self.level == Level.DOCUMENT else (DropDocument,)
             program = Program(tuple([op for op in program.operations if not isinstance(op, others)]))
@@ -87,9 +100,13 @@ class StoredRefiner:
     def _table(self, part: str, columns: list[str]) -> pa.Table:
         with self._fs.open(part, "rb") as file:
             try:
-                return pq.read_table(file, columns=columns)
-            except (pa.ArrowException, OSError, KeyError) as error:
-                raise UsageError(f"{part} is no part of stored programs: {error}") from error
+                parquet = pq.ParquetFile(file)
+                missing = set(columns).difference(parquet.schema_arrow.names)
+                if missing:
+                    raise UsageError(f"{part} is no part of stored programs: it has no {', '.join(sorted(missing))}")
+                return parquet.read(columns=columns)
+            except (pa.ArrowException, OSError) as error:
+                raise UsageError(f"{part} is no part of stored programs: {describe(error)}") from error
 
 
 def _number(text: str) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from prox.corpora import Block, Preset, Quarantined
+from prox.corpora import Block, Preset, Quarantined, is_local, open_file_system
 from prox.errors import RunError
 from prox.runs.recipe import Recipe
 from prox.runs.worker import UnitReport, Worker
@@ -51,28 +51,49 @@ def work(
     pending: dict[Future[UnitReport], Unit] = {}
     try:
         for unit in units:
-            pending[pool.submit(_refine, *unit)] = _without_payload(unit)
+            with _deaf_to_interrupts(not pending):  # the first unit starts all workers
+                pending[pool.submit(_refine, *unit)] = _without_payload(unit)
             if len(pending) >= recipe.workers * (1 + WAITING_PER_WORKER):
                 _collect(pending, done)
         while pending:
             _collect(pending, done)
     except BrokenProcessPool as error:
+        _leave_in_order(pool, recipe.output)
         raise RunError(
             "a worker process died (out of memory, or killed); what is finished is whole, the run is not. "
             "Run again with fewer --workers into a new folder"
         ) from error
     except BaseException:
-        # Whatever interrupts the run: no worker may go on writing into a folder that nobody watches.
-        processes = list(pool._processes.values())
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.join(_PATIENCE)
-        for temporary in Path(recipe.output).glob("*/.part-*.tmp"):
-            temporary.unlink(missing_ok=True)
+        _leave_in_order(pool, recipe.output)
         raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _leave_in_order(pool: ProcessPoolExecutor, output: str) -> None:
+    """Whatever breaks a run: no worker may go on writing into a folder that nobody watches, and no half file stays."""
+    processes = list((pool._processes or {}).values())
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(_PATIENCE)
+    fs, path = open_file_system(output)
+    if is_local(fs):
+        for temporary in Path(path).glob("*/.part-*.tmp"):
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts(wanted: bool) -> Iterator[None]:
+    """Processes that are started now are born deaf to Ctrl-C: else it would kill them while they still import."""
+    if not wanted or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _collect(pending: dict[Future[UnitReport], Unit], done: Callable[[Unit, UnitReport], None]) -> None:

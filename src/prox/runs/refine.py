@@ -3,11 +3,11 @@
 import importlib.metadata
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import fsspec
 import orjson
 
 from prox.corpora import (
@@ -16,8 +16,12 @@ from prox.corpora import (
     Quarantined,
     choose_preset,
     find_files,
+    is_in_memory,
+    is_local,
+    open_file_system,
     part_schema,
     read_blocks,
+    shown_path,
     write_atomically,
 )
 from prox.errors import RunError, UsageError
@@ -69,13 +73,13 @@ def refine_corpus(recipe: Recipe, on_progress: Callable[[Progress], None] | None
     """
     files = find_files(recipe.input)
     stages = load_stages(recipe)
-    recipe = recipe.model_copy(update={"output": recipe.output.rstrip("/") or "/"})
-    presets = _presets(files, recipe)
-    _claim(recipe.output)
+    recipe = recipe.model_copy(update={"output": _without_slashes(recipe.output)})
+    presets, problems = _presets(files, recipe)
+    _claim(recipe)
     started = time.monotonic()
     record: dict[str, Any] = {
         "status": "running",
-        "recipe": recipe.model_dump(mode="json"),
+        "recipe": _shown_recipe(recipe),
         "presets": sorted({preset.name for preset in presets.values()}),
         "refiners": {f"{stage.refiner.level}": stage.refiner.fingerprint for stage in stages},
         "versions": _versions(),
@@ -86,10 +90,11 @@ def refine_corpus(recipe: Recipe, on_progress: Callable[[Progress], None] | None
         _write_run(recipe.output, record)
     except OSError as error:
         raise UsageError(f"cannot write into the folder {recipe.output}: {error}") from error
-    run = _Run(files, presets, on_progress, started)
+    run = _Run(files, presets, problems, on_progress, started)
     try:
-        schema = part_schema(list(files), next(iter(presets.values()))) if len(set(presets.values())) == 1 else None
-        work(recipe, schema if recipe.format == "parquet" else None, run.units(), run.done)
+        one_corpus = recipe.format == "parquet" and len(set(presets.values())) == 1
+        schema = part_schema(list(files), next(iter(presets.values()))) if one_corpus else None
+        work(recipe, schema, run.units(), run.done)
     except KeyboardInterrupt:
         _write_run(recipe.output, record | run.counts("interrupted"))
         raise
@@ -111,11 +116,12 @@ class _Run:
         self,
         files: FoundFiles,
         presets: dict[str, Preset],
+        problems: list[str],
         on_progress: Callable[[Progress], None] | None,
         started: float,
     ) -> None:
         self.report = UnitReport()
-        self.problems: list[str] = []
+        self.problems = problems
         self._files = files
         self._presets = presets
         self._on_progress = on_progress
@@ -170,29 +176,51 @@ class _Run:
             "rejected_operations": report.rejected,
             "failed_drafts": report.failures,
             "file_problems": self.problems[:1000],
-            "passed_over": list(self._files.passed_over)[:1000],
+            "passed_over": list(map(shown_path, self._files.passed_over[:1000])),
         }
 
 
-def _presets(files: FoundFiles, recipe: Recipe) -> dict[str, Preset]:
-    """The preset of each file: a folder may mix corpora. A file without a readable record follows the others."""
-    if recipe.corpus:
-        preset = choose_preset(list(files), recipe.corpus, recipe.text_field)
-        return {file.path: preset for file in files}
-    return {file.path: choose_preset([file], None, recipe.text_field) for file in files}
+def _presets(files: FoundFiles, recipe: Recipe) -> tuple[dict[str, Preset], list[str]]:
+    """The preset of each file, and what is wrong with some.
+
+    A folder may mix corpora. A file whose first records have no text follows the others, so that what it has is read
+    or quarantined record by record; only if no file has a text is that an error.
+    """
+    presets: dict[str, Preset] = {}
+    faults: dict[str, UsageError] = {}
+    for file in files:
+        try:
+            presets[file.path] = choose_preset([file], recipe.corpus, recipe.text_field)
+        except UsageError as error:
+            faults[file.path] = error
+    if faults and not presets:
+        raise next(iter(faults.values()))
+    (most_frequent, _), *_ = Counter(presets.values()).most_common(1)
+    return presets | dict.fromkeys(faults, most_frequent), [str(error) for error in faults.values()]
 
 
-def _claim(output: str) -> None:
-    """Make the output folder, or refuse one with something in it."""
-    fs, path = fsspec.core.url_to_fs(output)
-    if fs.exists(path):
-        if not fs.isdir(path):
-            raise UsageError(f"{output} is a file; name a new folder")
-        if fs.ls(path, detail=False):
-            raise UsageError(f"{output} is not empty; name a new folder, or remove it first")
+def _without_slashes(output: str) -> str:
+    return output if output.endswith("://") else output.rstrip("/") or "/"
+
+
+def _claim(recipe: Recipe) -> None:
+    """Make the output folder, or refuse one with something in it, or where it would do harm."""
+    output = recipe.output
+    fs, path = open_file_system(output)
+    if is_in_memory(fs) and recipe.workers > 1:
+        raise UsageError(f"{output} is in the memory of one process; that works with --workers 1 only")
+    if fs.exists(path) and not fs.isdir(path):
+        raise UsageError(f"{output} is a file; name a new folder")
+    for given in recipe.input:
+        of_input, folder = open_file_system(given)
+        inside = of_input == fs and f"{path}/".startswith(f"{folder.rstrip('/')}/")
+        if inside and fs.isdir(folder):
+            raise UsageError(f"{output} lies in the input {given}: the next run would read it. Name a folder beside it")
+    if fs.exists(path) and fs.ls(path, detail=False):
+        raise UsageError(f"{output} is not empty; name a new folder, or remove it first")
     try:
         fs.makedirs(path, exist_ok=True)
-        if "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)):
+        if is_local(fs):
             for folder in ("text", "programs", "quarantine"):
                 fs.makedirs(f"{path}/{folder}", exist_ok=True)
     except OSError as error:
@@ -201,6 +229,12 @@ def _claim(output: str) -> None:
 
 def _write_run(output: str, record: dict[str, Any]) -> None:
     write_atomically(f"{output}/{RUN_FILE}", orjson.dumps(record, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def _shown_recipe(recipe: Recipe) -> dict[str, Any]:
+    fields = recipe.model_dump(mode="json")
+    shown = {"input": list(map(shown_path, recipe.input)), "output": shown_path(recipe.output)}
+    return fields | shown | {"refiners": list(map(shown_path, recipe.refiners))}
 
 
 def _versions() -> dict[str, str]:

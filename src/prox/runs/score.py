@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from prox.chunking import Chunk, chunk_document
-from prox.corpora import FoundFiles, Quarantined, find_files, read_records
+from prox.corpora import FoundFiles, Quarantined, find_files, numbered_records
 from prox.document import Document, split_lines
 from prox.errors import RunError, UsageError
 from prox.program import (
@@ -165,14 +165,13 @@ def score_gold(
     unusable: dict[str, Unusable] = {}
     left_out = 0
     for place, record in _records(files):
+        if isinstance(record, dict) and not keep_record(record):
+            left_out += 1
+            continue
         gold = _gold(record, place)
         if isinstance(gold, str):
             known = unusable.get(gold, Unusable(gold, 0, place))
             unusable[gold] = replace(known, count=known.count + 1)
-            continue
-        assert isinstance(record, dict)
-        if not keep_record(record):
-            left_out += 1
             continue
         if gold.level not in benches:
             benches[gold.level] = _Bench(refiners_for(gold.level))
@@ -229,13 +228,11 @@ class _DocumentGold:
 
 def _records(files: FoundFiles) -> Iterator[tuple[str, dict[str, Any] | Quarantined]]:
     for file in files:
-        for number, record in enumerate(read_records(file)):
-            if isinstance(record, Quarantined):
-                number = record.record
-            elif record.get("id"):
+        for number, record in numbered_records(file):
+            if isinstance(record, dict) and record.get("id"):
                 yield _writable(f"{file.name}, id {record['id']}"), record
-                continue
-            yield f"{file.name}, record {number}", record
+            else:
+                yield f"{file.name}, record {number}", record
 
 
 def _gold(record: dict[str, Any] | Quarantined, place: str) -> _LineGold | _DocumentGold | str:

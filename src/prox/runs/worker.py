@@ -133,7 +133,7 @@ def _part(number: int) -> str:
 
 def _kind(reason: str) -> str:
     """Reasons are counted without what is particular to one record."""
-    return re.sub(r"\b\d[\d,.]*\b", "N", reason.partition(":")[0].partition(", keep score")[0])
+    return re.sub(r"(?<![\w-])\d[\d,.]*\b", "N", reason.partition(":")[0].partition(", keep score")[0])
 
 
 def _raw(document: Document, id: Any, preset: Preset) -> bytes:

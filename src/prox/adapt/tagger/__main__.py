@@ -10,7 +10,13 @@ import numpy as np
 import orjson
 import torch
 
-from prox.adapt.tagger.documents import LineLogits, cross_validate_documents, document_inputs, fit_documents
+from prox.adapt.tagger.documents import (
+    LineLogits,
+    cross_validate_documents,
+    document_inputs,
+    every_line,
+    fit_documents,
+)
 from prox.adapt.tagger.export import line_arrays, write_weights
 from prox.adapt.tagger.gold import GoldPage, read_gold, read_pages
 from prox.adapt.tagger.network import LineNetwork, Shape, make_batch
@@ -88,10 +94,11 @@ def _content_characters(page: GoldPage) -> int:
 def _documents(paths: Sequence[Path], logits_of: LineLogits) -> dict[str, np.ndarray]:
     records = [record for path in paths for record in read_gold(path)]
     keep = np.array([int(record["keep"]) for record in records])
-    statistics, words = document_inputs([record["text"] for record in records], logits_of)
-    scores = cross_validate_documents(statistics, words, keep)
+    texts = [record["text"] for record in records]
+    whole = document_inputs(texts, logits_of, every_line)
+    scores = cross_validate_documents(whole, document_inputs(texts, logits_of), keep)
     log.info("documents, cross-validated: %s", orjson.dumps(dataclasses.asdict(scores)).decode())
-    return fit_documents(statistics, words, keep) | {"documents.threshold": np.array(scores.threshold)}
+    return fit_documents(whole, keep) | {"documents.threshold": np.array(scores.threshold)}
 
 
 if __name__ == "__main__":

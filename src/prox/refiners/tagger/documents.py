@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prox.refiners.tagger.features import (
+    BUCKETS,
     CASELESS,
     COMMA,
     DIGIT,
@@ -19,16 +20,17 @@ from prox.refiners.tagger.features import (
     TERMINAL,
     UPPER,
     FloatArray,
+    IntArray,
     LineFeatures,
 )
 
-FRAME = 10
-"""Noisy visible lines in a row, at the start or the end, that make a page's frame."""
+FRAME, FRAME_SIDE = 15, 3
+"""Noisy visible lines in a row, at both ends together and at each, that make a page's frame."""
+
+FRAMED_WORDS = 100
+"""Words that a frame stands around at least."""
 
 BoolArray = npt.NDArray[np.bool_]
-
-TOKEN_BUCKETS = 1 << 14
-"""Buckets of the judge's words; words that no labelled document had in common weigh nothing."""
 
 STATISTICS = 25
 """Columns of `document_statistics`."""
@@ -39,8 +41,8 @@ class DocumentWeights:
     """Logistic regression on standardised statistics and on L2-normalised TF-IDF of words.
 
     Attributes:
-        words: (TOKEN_BUCKETS,): weight of each bucket.
-        idf: (TOKEN_BUCKETS,): inverse document frequency; 0 for unknown buckets.
+        words: (BUCKETS,): weight of each bucket.
+        idf: (BUCKETS,): inverse document frequency; 0 for unknown buckets.
         statistics: (STATISTICS,): weights; `mean` and `scale` standardise.
         bias: The logit of an average document without known words.
         threshold: The probability of keeping below which a document is dropped by default.
@@ -57,7 +59,7 @@ class DocumentWeights:
 
 def keep_logit(features: LineFeatures, noise: FloatArray, weights: DocumentWeights) -> float:
     """The logit of keeping a document with at least one visible line, given their noise probabilities (n,)."""
-    judged = judged_lines(noise)
+    judged = judged_lines(noise, features.words)
     statistics = (document_statistics(features, noise, judged) - weights.mean) / weights.scale
     tfidf = word_counts(features, judged) * weights.idf
     length = np.sqrt(np.square(tfidf).sum())
@@ -65,25 +67,27 @@ def keep_logit(features: LineFeatures, noise: FloatArray, weights: DocumentWeigh
     return float(statistics @ weights.statistics) + by_words + weights.bias
 
 
-def judged_lines(noise: FloatArray) -> BoolArray:
-    """Which visible lines the document is judged by, given their noise probabilities (n,).
+def judged_lines(noise: FloatArray, words: IntArray) -> BoolArray:
+    """Which visible lines the document is judged by, given their noise probabilities and words, both (n,).
 
-    All of them, or without the noisy ones if the page has a frame: a long noisy block at one of its ends.
+    All of them, or without the noisy ones if the page has a frame: noisy blocks at both of its ends, and something in
+    between.
     """
     noisy = noise >= 0.5
     if not noisy.all():
         head, tail = int(np.argmin(noisy)), int(np.argmin(noisy[::-1]))
-        if max(head, tail) >= FRAME:
+        framed = min(head, tail) >= FRAME_SIDE and head + tail >= FRAME
+        if framed and words[~noisy].sum() >= FRAMED_WORDS:
             return ~noisy
     return np.ones(len(noisy), bool)
 
 
 def word_counts(features: LineFeatures, judged: BoolArray) -> FloatArray:
-    """log(1 + count) of every bucket, (TOKEN_BUCKETS,)."""
+    """log(1 + count) of every bucket, (BUCKETS,)."""
     tokens = features.tokens
     if not judged.all():
         tokens = tokens[np.repeat(judged, features.tokens_per_row)]
-    counts = np.bincount(tokens & (TOKEN_BUCKETS - 1), minlength=TOKEN_BUCKETS)
+    counts = np.bincount(tokens, minlength=BUCKETS)
     return _LOGS[np.minimum(counts, len(_LOGS) - 1)]
 
 

@@ -33,7 +33,7 @@ class Part:
     """Characters `start` to `end` (excluded) of line `line`, counted from 0 in the text that was searched.
 
     Attributes:
-        before: The visible character before it, "" at the start of the line.
+        before: The character before it, "" at the start of the line.
         after: The character behind it, "" at the end of the line.
         code: The share of the other characters of the line that look like code.
     """
@@ -85,16 +85,16 @@ def find_parts(lines: Sequence[str]) -> list[Part]:
             line_before = line
             text_start = first + len(lines[line]) - len(lines[line].lstrip())
             text_end = first + len(lines[line].rstrip())
+            code_in_line = _code(lines[line])
         leaves_text = text_start < start or end < text_end
         if start >= end_before and leaves_text and any(map(_visible, source)):
-            parts.append(_part(line, start - first, end - first, kind, lines[line]))
+            parts.append(_part(line, start - first, end - first, kind, lines[line], code_in_line))
             end_before = end
     return parts
 
 
-def _part(number: int, start: int, end: int, kind: int, line: str) -> Part:
+def _part(number: int, start: int, end: int, kind: int, line: str, code_in_line: int) -> Part:
     source = line[start:end]
-    code = sum(map(line.count, _CODE)) - sum(map(source.count, _CODE))
     return Part(
         line=number,
         start=start,
@@ -102,10 +102,14 @@ def _part(number: int, start: int, end: int, kind: int, line: str) -> Part:
         source=source,
         kind=kind,
         line_length=len(line),
-        before=line[:start].rstrip()[-1:],
+        before=line[max(0, start - 1) : start],
         after=line[end : end + 1],
-        code=code / (len(line) - len(source)),
+        code=(code_in_line - _code(source)) / (len(line) - len(source)),
     )
+
+
+def _code(text: str) -> int:
+    return sum(map(text.count, _CODE))
 
 
 def _visible(character: str) -> bool:
@@ -139,8 +143,8 @@ def part_features(parts: Sequence[Part], line_noise: FloatArray) -> tuple[FloatA
     place[:, 9] = np.log1p(len(parts)) / 4
     place[:, 10] = place[:, 0] * features.numeric[:, 7] * 3  # digits between square brackets: a reference
     place[:, 11] = starts / lengths
-    place[:, 12:15] = [_neighbour(part.before) for part in parts]
-    place[:, 15:18] = [_neighbour(part.after) for part in parts]
+    neighbours = [(*_neighbour(part.before), *_neighbour(part.after)) for part in parts]
+    place[:, 12:18] = np.array(neighbours, bool).reshape(-1, 6)
     place[:, 18] = [part.before != "" and not part.source[0].isspace() for part in parts]  # glued to what stands before
     place[:, 19] = np.minimum([part.code for part in parts], 0.25) * 8
     place[:, 20:22] = place[:, :2] * place[:, 19:20]
