@@ -159,3 +159,14 @@ def test_preview_writes_nothing(prox, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     prox("preview", EXAMPLES, "-n", "1")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_json_is_one_line_for_each_document(prox, tmp_path):
+    path = tmp_path / "pages.jsonl"
+    path.write_text('{"id": "a", "text": "Home\\nNews\\n' + "The river rose again. " * 9 + '"}\nnothing\n')
+    code, out, _ = prox("preview", path, "--json", "--level", "chunk")
+    first, second = map(json.loads, out.splitlines())
+    assert code == 0
+    assert first["raw"].startswith("Home") and first["refined"] in first["raw"] and "remove_lines" in first["program"]
+    assert len(first["stages"][0]["line_scores"]) == 3
+    assert second["decision"] == "quarantined" and second["reason"].startswith("invalid JSON")

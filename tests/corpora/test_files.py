@@ -139,3 +139,43 @@ def test_one_file_is_not_a_folder(put, tmp_path):
     with pytest.raises(UsageError, match="not a single file"):
         corpus_file(str(tmp_path))
     assert len(find_files(str(tmp_path))[0:1]) == 1
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error_and_no_smaller_corpus(put, tmp_path, monkeypatch):
+    """Story: a sub-folder without permission was left out in silence."""
+    import fsspec.implementations.local as local
+
+    put("ok/a.jsonl", b"")
+    put("secret/b.jsonl", b"")
+    listing = local.LocalFileSystem.ls
+
+    def ls(self, path, *args, **options):
+        if str(path).endswith("secret"):
+            raise PermissionError(13, "Permission denied")
+        return listing(self, path, *args, **options)
+
+    monkeypatch.setattr(local.LocalFileSystem, "ls", ls)
+    with pytest.raises(UsageError, match="cannot be listed"):
+        find_files(str(tmp_path))
+
+
+def test_a_pipe_in_a_folder_is_passed_over_and_none_is_read(put, tmp_path):
+    import os
+
+    put("a.jsonl", b"")
+    os.mkfifo(tmp_path / "b.jsonl")
+    assert names(find_files(str(tmp_path))) == ["a.jsonl"]
+    with pytest.raises(UsageError, match="neither a file nor a folder"):
+        find_files(str(tmp_path / "b.jsonl"))
+
+
+def test_a_chain_of_urls_is_refused(tmp_path):
+    """Story: a file inside a zip was found, and then could not be read."""
+    with pytest.raises(UsageError, match="Unpack the archive"):
+        find_files(f"zip://a.jsonl::{tmp_path}/z.zip")
+
+
+def test_links_that_go_round_in_circles_end(put, tmp_path):
+    put("in/a.jsonl", b"")
+    (tmp_path / "in" / "again").symlink_to(tmp_path / "in")
+    assert names(find_files(str(tmp_path / "in"))) == ["a.jsonl"]

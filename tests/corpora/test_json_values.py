@@ -121,3 +121,11 @@ def test_an_element_beyond_the_limit_keeps_its_head_and_the_other_elements():
     assert long.record == 1 and long.reason.startswith("record too long: 512 bytes")
     assert json.dumps({"text": "b" * 500}).encode().startswith(long.raw) and len(long.raw) > 100
     assert after.first_record == 2
+
+
+def test_a_cut_off_first_line_does_not_make_one_record_of_a_json_lines_file(put, read):
+    """Story: one broken line at the start of a `.json.gz` file took all others with it."""
+    lines = b'{"id": 1, "m": [1, 2\n' + b"".join(b'{"id": %d, "text": "x"}\n' % number for number in range(2, 9))
+    documents, (fault,) = read(put("c4.json.gz", lines))
+    assert [document.id for document in documents] == [str(number) for number in range(2, 9)]
+    assert fault.record == 0 and fault.reason.startswith("invalid JSON")

@@ -1,10 +1,15 @@
 """`prox preview`: documents before and after, in the terminal."""
 
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from prox.cli.options import Corpus, KeepThreshold, OneLevel, Refiners, TextField
+
+if TYPE_CHECKING:
+    from prox.corpora import Quarantined
+    from prox.runs.stages import Refined
 
 
 def preview(
@@ -16,6 +21,7 @@ def preview(
     corpus: Corpus = None,
     text_field: TextField = None,
     full: Annotated[bool, typer.Option("--full", help="Show every line of long documents.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write one line of JSON for each document.")] = False,
 ) -> None:
     """Show some documents raw and refined side by side, with their programs and scores.
 
@@ -27,6 +33,7 @@ def preview(
 
     from prox.cli.running import recipe_from_options
     from prox.cli.sides import show
+    from prox.corpora import json_text
     from prox.runs.preview import preview_documents
 
     recipe = recipe_from_options(
@@ -41,4 +48,36 @@ def preview(
     )
     console = Console()
     for entry in preview_documents(recipe, count):
-        show(entry, console, full)
+        if json:
+            sys.stdout.buffer.write(json_text.dumps(_as_json(entry)) + b"\n")
+        else:
+            show(entry, console, full)
+
+
+def _as_json(entry: "Refined | Quarantined") -> dict[str, Any]:
+    from prox.corpora import Quarantined
+
+    if isinstance(entry, Quarantined):
+        place = {"file": entry.file, "record": entry.record, "id": entry.id}
+        return {**place, "decision": "quarantined", "reason": entry.reason}
+    return {
+        "id": entry.document.id,
+        "decision": entry.decision,
+        "reason": entry.reason,
+        "words_before": entry.words_before,
+        "words_after": entry.words_after,
+        "program": str(entry.program),
+        "raw": entry.document.text,
+        "refined": entry.text,
+        "stages": [
+            {
+                "stage": stage.stage,
+                "level": stage.level,
+                "score": stage.score,
+                "line_scores": None if stage.line_scores is None else list(stage.line_scores),
+                "rejected": stage.rejected,
+                "failures": stage.failures,
+            }
+            for stage in entry.stages
+        ],
+    }

@@ -19,6 +19,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from prox.cli.visible import visible
 from prox.errors import RunError, UsageError
 from prox.runs.recipe import Recipe, make_recipe
 from prox.runs.refine import Progress as RunProgress
@@ -146,10 +147,10 @@ def _print_summary(result: RunResult, recipe: Recipe) -> None:
     console.print(f"words  {before:,} → {after:,}{share}", highlight=False)
     console.print(f"text   {record['text_bytes'] / 1e6:,.1f} MB, {rate:.1f} MB/s", highlight=False)
     for reason, count in list(record["reasons"].items())[:6]:
-        console.print(f"  {count:,} × {reason}", markup=False, highlight=False)
+        console.print(f"  {count:,} × {visible(reason)}", markup=False, highlight=False)
     for problem in result.problems[:10]:
-        console.print(f"warning: {problem}", markup=False, highlight=False)
+        console.print(f"warning: {visible(problem)}", markup=False, highlight=False)
     if result.passed_over:
-        names = ", ".join(path.rpartition("/")[2] for path in result.passed_over[:5])
+        names = ", ".join(visible(path.rpartition("/")[2]) for path in result.passed_over[:5])
         console.print(f"passed over {len(result.passed_over)} other files: {names}", markup=False, highlight=False)
     console.print(f"→ {recipe.output}", markup=False, highlight=False, soft_wrap=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from prox.cli.options import KeepThreshold, Refiners
+from prox.cli.visible import visible
 from prox.errors import UsageError
 from prox.refiners import Level
 
@@ -144,7 +145,7 @@ def _show(score: "GoldScore") -> None:
     if score.left_out:
         lines.append(f"{score.left_out:,} gold records left out by the filters")
     for fault in score.unusable:
-        lines.append(f"{fault.count:,} records passed over: {fault.reason} (first: {fault.first})")
+        lines.append(f"{fault.count:,} records passed over: {fault.reason} (first: {visible(fault.first)})")
     for line in lines:
         console.print(line, markup=False, highlight=False)
 
@@ -166,7 +167,7 @@ def _line_table(groups: "Mapping[str, Scores]") -> "Table":
             lines, words = group.lines, group.content_tokens
             figures = [lines.precision, lines.recall, lines.f1, lines.macro_f1, words.precision, words.recall, words.f1]
             partials = _figure(group.partials.found if group.partials else None)
-            table.add_row(Text(source), f"{group.line_pages:,}", *map(_figure, figures), partials)
+            table.add_row(Text(visible(source)), f"{group.line_pages:,}", *map(_figure, figures), partials)
     return table
 
 
@@ -177,7 +178,7 @@ def _document_table(groups: "Mapping[str, Scores]") -> "Table":
     for source, group in groups.items():
         if judged := group.documents:
             figures = [judged.keep_f1, judged.drop_f1, judged.accuracy, judged.auc]
-            table.add_row(Text(source), f"{group.document_pages:,}", *map(_figure, figures))
+            table.add_row(Text(visible(source)), f"{group.document_pages:,}", *map(_figure, figures))
     return table
 
 

@@ -7,6 +7,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from prox.cli.visible import visible
 from prox.corpora import Quarantined
 from prox.document import split_lines
 from prox.program import Program, RemoveLines, Replace
@@ -23,10 +24,10 @@ def show(entry: Refined | Quarantined, console: Console, full: bool = False) -> 
     """Print one document: raw left, refined right, then program and scores."""
     if isinstance(entry, Quarantined):
         place = f"{entry.file}, record {entry.record}: {entry.reason}"
-        console.print(Panel(Text(_visible(place)), title="quarantined", border_style="magenta"))
+        console.print(Panel(Text(visible(place)), title="quarantined", border_style="magenta"))
         return
     title = f"{entry.document.id} · {entry.decision} · {entry.words_before:,} → {entry.words_after:,} words"
-    console.rule(Text(_visible(title), style="bold"), align="left")
+    console.rule(Text(visible(title), style="bold"), align="left")
     table = Table(expand=True, box=None, padding=(0, 1), show_edge=False)
     table.add_column("", justify="right", style="dim", no_wrap=True)
     table.add_column("raw", ratio=1, overflow="fold")
@@ -40,7 +41,7 @@ def show(entry: Refined | Quarantined, console: Console, full: bool = False) -> 
             Text(_program(entry.program, full)),
             title="program",
             title_align="left",
-            subtitle=Text(_visible(_why(entry))),
+            subtitle=Text(visible(_why(entry))),
             subtitle_align="left",
             border_style="dim",
         )
@@ -67,7 +68,7 @@ def _rows(entry: Refined, most: int | None) -> list[Row]:
             raw, refined = Text("- " + _cut(line, most), style="red"), Text("")
         elif number in replaced:
             for operation in replaced[number]:
-                raw.highlight_words([_visible(operation.source)], style="black on yellow")
+                raw.highlight_words([visible(operation.source)], style="black on yellow")
                 line = line.replace(operation.source, operation.target)
             refined = Text(_cut(line, most), style="yellow")
         rows.append((label, raw, refined))
@@ -90,7 +91,7 @@ def _shortened(rows: list[Row]) -> list[Row]:
 
 
 def _program(program: Program, full: bool) -> str:
-    lines = [_visible(line) for line in str(program).split("\n")]
+    lines = [visible(line) for line in str(program).split("\n")]
     if not full and len(lines) > _SHOWN_OPERATIONS:
         lines[_SHOWN_OPERATIONS:] = [f"… {len(lines) - _SHOWN_OPERATIONS:,} more"]
     return "\n".join(lines)
@@ -110,19 +111,5 @@ def _why(entry: Refined) -> str:
 
 def _cut(line: str, most: int | None) -> str:
     if most is None or len(line) <= most:
-        return _visible(line)
-    return f"{_visible(line[:most])} … {len(line) - most:,} more characters (--full shows them)"
-
-
-def _visible(text: str) -> str:
-    """Control characters and bidi controls as escapes: a page must not steer the terminal."""
-    return text if text.isprintable() else "".join(map(_shown, text))
-
-
-def _shown(character: str) -> str:
-    if character.isprintable():
-        return character
-    if character == "\t":
-        return "    "
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+        return visible(line)
+    return f"{visible(line[:most])} … {len(line) - most:,} more characters (--full shows them)"

@@ -2,6 +2,7 @@
 
 import difflib
 import glob
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, overload
@@ -116,8 +117,6 @@ def _find(given: str) -> tuple[list[CorpusFile], list[str]]:
     try:
         if fs.isfile(path):
             return [_named_file(fs, path, given)], []
-        if "::" in given:
-            raise UsageError(f"{given} is not a file. Of chained URLs, prox reads single files.")
         if fs.isdir(path):
             found, passed = _in_folder(fs, path)
         elif glob.has_magic(path):
@@ -151,6 +150,8 @@ def open_file_system(given: str) -> tuple[Any, str]:
     """
     if not given.strip():
         raise UsageError("a path is empty. Name a file, a folder or a glob.")
+    if "::" in given and "://" in given:
+        raise UsageError(f"{given} is a chain of URLs; prox reads plain ones. Unpack the archive, or drop the cache.")
     try:
         fs, path = fsspec.core.url_to_fs(given)
     except ImportError as error:
@@ -166,13 +167,13 @@ def open_file_system(given: str) -> tuple[Any, str]:
 def _named_file(fs: Any, path: str, given: str) -> CorpusFile:
     if file_format(path) is None:
         raise UsageError(f"{given} has an ending that prox does not read; it reads {ENDINGS}.")
-    return _corpus_file(fs, given if "::" in given else path, fs.info(path))
+    return _corpus_file(fs, path, fs.info(path))
 
 
 def _corpus_file(fs: Any, path: str, info: dict[str, Any]) -> CorpusFile:
     known = file_format(path)
     assert known is not None
-    return CorpusFile(path if "::" in path else _full_path(fs, path), *known, size=info.get("size"))
+    return CorpusFile(_full_path(fs, path), *known, size=info.get("size"))
 
 
 def _full_path(fs: Any, path: str) -> str:
@@ -210,8 +211,18 @@ def _all_files(fs: Any, folder: str) -> dict[str, dict[str, Any]]:
     if not is_local(fs):
         found: dict[str, dict[str, Any]] = fs.find(folder, detail=True)
         return found
-    walk = fs.walk(folder, detail=True, on_error="raise")
-    return {info["name"]: info for _, _, files in walk for info in files.values()}
+    files: dict[str, dict[str, Any]] = {}
+    folders, seen = [folder], set()
+    while folders:
+        current = folders.pop()
+        if (real := os.path.realpath(current)) not in seen:  # links can go round in circles
+            seen.add(real)
+            for info in fs.ls(current, detail=True):
+                if info["type"] == "directory":
+                    folders.append(info["name"])
+                else:
+                    files[info["name"]] = info
+    return files
 
 
 def _in_glob(fs: Any, pattern: str) -> tuple[list[CorpusFile], list[str]]:

@@ -34,7 +34,7 @@ def refine(
     >>> print(refined.program)
     remove_lines(line_start=0, line_end=1)
     remove_lines(line_start=3, line_end=3)
-    >>> refined.decision, refined.text[:22]
+    >>> refined.decision, refined.text[:21]
     ('edited', 'The river rose again.')
     """
     # Here, because it brings pydantic, numpy and pyarrow: `import prox` takes no time.

@@ -8,15 +8,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, roc_auc_score
 from sklearn.model_selection import RepeatedStratifiedKFold
 
-from prox.refiners.tagger.documents import BoolArray, document_statistics, judged_lines, word_counts
-from prox.refiners.tagger.features import FloatArray, IntArray, LineFeatures, line_features
+from prox.refiners.tagger.documents import BoolArray, damped, document_statistics, judged_lines, judged_tokens
+from prox.refiners.tagger.features import BUCKETS, FloatArray, IntArray, LineFeatures, line_features
 from prox.refiners.tagger.network import sigmoid
 
 LineLogits = Callable[[LineFeatures], FloatArray]
 
 STRENGTH = 5.0  # inverse of the regularisation of the judge of documents
 STATISTICS_SHARE = 0.1  # how much the standardised statistics weigh against the words before regularisation
-FEWEST_DOCUMENTS = 3  # a word that fewer documents have in common has no weight
+FEWEST_DOCUMENTS = 2  # a word that fewer documents have in common has no weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class DocumentScores:
 
 @dataclass(frozen=True, slots=True)
 class DocumentInputs:
-    """What the judge sees of some documents: statistics (n, STATISTICS) and counts of words (n, BUCKETS)."""
+    """What the judge sees of some documents: statistics (n, STATISTICS) and damped counts of tokens (n, 2, BUCKETS)."""
 
     statistics: np.ndarray
     words: np.ndarray
@@ -51,7 +51,8 @@ def document_inputs(
         noise = sigmoid(logits_of(features))
         judged = judged_lines(noise, features.words)
         statistics.append(document_statistics(features, noise, judged))
-        words.append(word_counts(features, judged))
+        tokens = judged_tokens(features, judged)
+        words.append([damped(np.bincount(of_kind, minlength=BUCKETS)) for of_kind in tokens])
     return DocumentInputs(np.array(statistics), np.array(words))
 
 
@@ -82,18 +83,21 @@ def cross_validate_documents(whole: DocumentInputs, judged: DocumentInputs, keep
 
 
 def fit_documents(inputs: DocumentInputs, keep: np.ndarray) -> dict[str, np.ndarray]:
-    """Logistic regression with L2 on L2-normalised TF-IDF and on standardised statistics."""
+    """Logistic regression with L2 on two L2-normalised TF-IDF vectors and on standardised statistics."""
     statistics, words = inputs.statistics, inputs.words
     frequency = (words > 0).sum(axis=0)
     idf = np.where(frequency >= FEWEST_DOCUMENTS, np.log((1 + len(words)) / (1 + frequency)) + 1, 0).astype(np.float32)
     mean, scale = statistics.mean(axis=0), statistics.std(axis=0) + 1e-6
-    x = np.concatenate([_tfidf(words, idf), (statistics - mean) / scale * STATISTICS_SHARE], axis=1)
+    known = idf > 0  # the others have no weight; without them the fit takes a tenth of the time
+    x = np.concatenate([_tfidf(words, idf)[:, known], (statistics - mean) / scale * STATISTICS_SHARE], axis=1)
     judge = LogisticRegression(C=STRENGTH, max_iter=3000).fit(x, keep)
-    weights = judge.coef_[0].astype(np.float32)
+    coefficients = judge.coef_[0].astype(np.float32)
+    weights = np.zeros_like(idf)
+    weights[known] = coefficients[: known.sum()]
     return {
-        "documents.words": weights[: words.shape[1]],
+        "documents.words": weights,
         "documents.idf": idf,
-        "documents.statistics": weights[words.shape[1] :] * STATISTICS_SHARE,
+        "documents.statistics": coefficients[known.sum() :] * STATISTICS_SHARE,
         "documents.mean": mean.astype(np.float32),
         "documents.scale": scale.astype(np.float32),
         "documents.bias": judge.intercept_.astype(np.float32)[0],
@@ -102,10 +106,10 @@ def fit_documents(inputs: DocumentInputs, keep: np.ndarray) -> dict[str, np.ndar
 
 def document_logits(inputs: DocumentInputs, fitted: dict[str, np.ndarray]) -> np.ndarray:
     standard = (inputs.statistics - fitted["documents.mean"]) / fitted["documents.scale"]
-    by_words = _tfidf(inputs.words, fitted["documents.idf"]) @ fitted["documents.words"]
+    by_words = (_tfidf(inputs.words, fitted["documents.idf"]) * fitted["documents.words"]).sum(axis=(1, 2))
     return standard @ fitted["documents.statistics"] + by_words + fitted["documents.bias"]
 
 
 def _tfidf(words: np.ndarray, idf: np.ndarray) -> np.ndarray:
     weighted = words * idf
-    return weighted / np.maximum(np.linalg.norm(weighted, axis=1, keepdims=True), 1e-9)
+    return weighted / np.maximum(np.linalg.norm(weighted, axis=2, keepdims=True), 1e-9)

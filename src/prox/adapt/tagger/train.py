@@ -66,9 +66,11 @@ def train(pages: Sequence[GoldPage], development: Sequence[GoldPage], shape: Sha
         [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": others, "weight_decay": 0.0}],
         lr=plan.learning_rate,
     )
-    total = sum(len(page.labels) for page in pages) // plan.lines_per_batch * plan.epochs
+    total = max(1, sum(len(page.labels) for page in pages) // plan.lines_per_batch) * plan.epochs
+    warm_up = min(200, 1 + total // 10)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda i: min(1, (i + 1) / 200) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1, i / total))))
+        optimizer,
+        lambda i: min(1, (i + 1) / warm_up) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1, i / total)))),
     )
     average = copy.deepcopy(network)
     step = 0

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from prox.refiners.tagger.features import (
-    BUCKETS,
     CASELESS,
     COMMA,
     DIGIT,
@@ -38,11 +37,11 @@ STATISTICS = 25
 
 @dataclass(frozen=True, slots=True)
 class DocumentWeights:
-    """Logistic regression on standardised statistics and on L2-normalised TF-IDF of words.
+    """Logistic regression on standardised statistics and on two L2-normalised TF-IDF vectors, see `judged_tokens`.
 
     Attributes:
-        words: (BUCKETS,): weight of each bucket.
-        idf: (BUCKETS,): inverse document frequency; 0 for unknown buckets.
+        words: (2, BUCKETS): weight of each bucket.
+        idf: (2, BUCKETS): inverse document frequency; 0 for unknown buckets.
         statistics: (STATISTICS,): weights; `mean` and `scale` standardise.
         bias: The logit of an average document without known words.
         threshold: The probability of keeping below which a document is dropped by default.
@@ -61,10 +60,13 @@ def keep_logit(features: LineFeatures, noise: FloatArray, weights: DocumentWeigh
     """The logit of keeping a document with at least one visible line, given their noise probabilities (n,)."""
     judged = judged_lines(noise, features.words)
     statistics = (document_statistics(features, noise, judged) - weights.mean) / weights.scale
-    tfidf = word_counts(features, judged) * weights.idf
-    length = np.sqrt(np.square(tfidf).sum())
-    by_words = float(tfidf @ weights.words / length) if length else 0.0
-    return float(statistics @ weights.statistics) + by_words + weights.bias
+    score = float(statistics @ weights.statistics) + weights.bias
+    for kind, tokens in enumerate(judged_tokens(features, judged)):
+        buckets, counts = np.unique(tokens, return_counts=True)
+        tfidf = damped(counts) * weights.idf[kind, buckets]
+        length = np.sqrt(np.square(tfidf).sum())
+        score += float(tfidf @ weights.words[kind, buckets] / length) if length else 0.0
+    return score
 
 
 def judged_lines(noise: FloatArray, words: IntArray) -> BoolArray:
@@ -82,12 +84,16 @@ def judged_lines(noise: FloatArray, words: IntArray) -> BoolArray:
     return np.ones(len(noisy), bool)
 
 
-def word_counts(features: LineFeatures, judged: BoolArray) -> FloatArray:
-    """log(1 + count) of every bucket, (BUCKETS,)."""
-    tokens = features.tokens
-    if not judged.all():
-        tokens = tokens[np.repeat(judged, features.tokens_per_row)]
-    counts = np.bincount(tokens, minlength=BUCKETS)
+def judged_tokens(features: LineFeatures, judged: BoolArray) -> tuple[IntArray, IntArray]:
+    """The buckets of the words of the judged lines; and of words and pairs of words at the ends of these lines."""
+    if judged.all():
+        return features.tokens, features.buckets
+    per_row = np.diff(features.starts, append=len(features.buckets))
+    return features.tokens[np.repeat(judged, features.tokens_per_row)], features.buckets[np.repeat(judged, per_row)]
+
+
+def damped(counts: IntArray) -> FloatArray:
+    """log(1 + count)."""
     return _LOGS[np.minimum(counts, len(_LOGS) - 1)]
 
 

@@ -16,7 +16,9 @@ from prox.refiners.tagger.network import sigmoid
 # The look-behind lets a match begin only where white space begins, else a long run of it would take quadratic time.
 _BRACKETS = re.compile(r"(?<![ \t\u00a0])[ \t\u00a0]*(?:\[[^\[\]\n]{1,60}\]|\([^()\n]{1,60}\)|【[^【】\n]{1,30}】)")
 _TAIL = re.compile(
-    r"(?<=[.!?…|»”\"\])。！？])[ \t\u00a0]+[^\s.!?…|»。！？](?:[^.!?…|»。！？\n]|\.(?=\S)){1,70}$", re.MULTILINE
+    r"(?<=[.!?…|»”\"\])。！？])[ \t\u00a0]+[^\s.!?…|»。！？](?:[^.!?…|»。！？\n]|\.(?=[^\s.])){1,70}"
+    r"(?:[ \t\u00a0]?(?:…|»|\.\.\.))?$",
+    re.MULTILINE,
 )
 _SQUARE, _ROUND, _END = range(3)
 

@@ -12,7 +12,7 @@ from prox.refiners.tagger.documents import DocumentWeights
 from prox.refiners.tagger.network import LineWeights
 from prox.refiners.tagger.parts import PartWeights
 
-LAYOUT = 3
+LAYOUT = 1
 """Counts up when the same weights would mean something else; part of the fingerprint."""
 
 
