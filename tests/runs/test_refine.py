@@ -492,7 +492,7 @@ def test_run_json_says_what_was_run(tmp_path):
     assert written["refiners"] == {"document": "by mark:document", "chunk": "by mark:chunk"}
     assert set(written["versions"]) >= {"python", "prox-refine", "numpy", "pyarrow"}
     assert written["presets"] == ["plain"]
-    assert written["reasons"] == {"tagger": 1, "held back": 1, "timeout": 1}
+    assert written["reasons"] == {"dropped by tagger": 1, "held back": 1, "timeout": 1}
     assert result.seconds == written["seconds"]
 
 

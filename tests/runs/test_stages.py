@@ -87,7 +87,7 @@ def test_a_drop_names_the_stage_and_its_score_and_ends_the_way():
     last = editor(without_menus)
     refined = refine(PROSE, judge(drop), last)
     assert (refined.text, refined.decision, refined.words_after) == (None, DROPPED, 0)
-    assert refined.reason == "judge, keep score 0.12"
+    assert refined.reason == "dropped by judge, keep score 0.12"
     assert [stage.stage for stage in refined.stages] == ["judge"]
     assert last.refiner.seen == []
     assert refined.program == Program((DropDocument(),))

@@ -11,6 +11,7 @@ from prox.cli.preview import preview
 from prox.cli.refine import refine
 from prox.cli.score import score
 from prox.errors import ProxError, UsageError
+from prox.runs.threads import limit_threads
 
 app = typer.Typer(
     name="prox",
@@ -37,6 +38,7 @@ def _version(version: bool = typer.Option(False, "--version", help="Show the ver
 def main() -> None:
     """Run the command; a problem that a person can solve is one line, never a traceback."""
     verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    limit_threads()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows a ? and goes on

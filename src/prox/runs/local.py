@@ -17,11 +17,8 @@ import pyarrow as pa
 from prox.corpora import Block, Preset, Quarantined, is_local, open_file_system
 from prox.errors import RunError
 from prox.runs.recipe import Recipe
+from prox.runs.threads import limit_threads
 from prox.runs.worker import UnitReport, Worker
-
-_THREAD_COUNTS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-"""Read by numpy's libraries when a worker loads them: workers with threads of their own wait for one another, which
-made two workers on two cores eight times slower than with one thread each."""
 
 _PATIENCE = 5.0
 """Seconds that a worker has to end in."""
@@ -45,8 +42,7 @@ def work(
         for unit in units:
             done(unit, worker.refine(*unit))
         return
-    for name in _THREAD_COUNTS:
-        os.environ.setdefault(name, "1")
+    limit_threads()
     pool = ProcessPoolExecutor(recipe.workers, get_context("spawn"), _start, (recipe, schema))
     pending: dict[Future[UnitReport], Unit] = {}
     try:

@@ -171,4 +171,4 @@ def _reason(outcome: Outcome, drafts: Sequence[Draft], stage: Stage) -> str:
     if not outcome.dropped or not any(isinstance(operation, DropDocument) for operation in outcome.applied):
         return outcome.reason
     score = next((f", keep score {draft.score:.2f}" for draft in drafts if draft.score is not None), "")
-    return f"{stage.name}{score}"
+    return f"dropped by {stage.name}{score}"
