@@ -4,13 +4,13 @@ What is scored is what the refiner said: the word limits of the policy, which dr
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from prox.chunking import Chunk, chunk_document
-from prox.corpora import FoundFiles, Quarantined, find_files, numbered_records
-from prox.document import Document, split_lines
+from prox.corpora import FoundFiles, find_files
+from prox.document import split_lines
 from prox.errors import RunError, UsageError
 from prox.program import (
     Counts,
@@ -27,6 +27,7 @@ from prox.program import (
     macro_f1,
 )
 from prox.refiners.draft import Draft, Level, Refiner
+from prox.runs.gold import DocumentGold, LineGold, gold_records, parse_gold
 
 BATCH = 64
 """Documents whose chunks go to the refiner at once."""
@@ -164,11 +165,11 @@ def score_gold(
     tallies = _Tallies()
     unusable: dict[str, Unusable] = {}
     left_out = 0
-    for place, record in _records(files):
+    for place, record in gold_records(files):
         if isinstance(record, dict) and not keep_record(record):
             left_out += 1
             continue
-        gold = _gold(record, place)
+        gold = parse_gold(record, place)
         if isinstance(gold, str):
             known = unusable.get(gold, Unusable(gold, 0, place))
             unusable[gold] = replace(known, count=known.count + 1)
@@ -205,93 +206,6 @@ def _nothing_to_score(files: FoundFiles, left_out: int, unusable: Sequence[Unusa
         f"no gold in {names}: {found or 'no records'}. Line gold has the fields raw_text and line_labels (one for each "
         "line, 1 = noise), document gold has text and keep (0 or 1)."
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _LineGold:
-    document: Document
-    source: str | None
-    noise: Sequence[int]
-    neutral: frozenset[int]
-    partials: dict[int, list[tuple[int, int]]]  # line: places of certain noise inside it
-    unsure: frozenset[int]  # lines with partial noise that is not certain
-    level: Level = Level.CHUNK
-
-
-@dataclass(frozen=True, slots=True)
-class _DocumentGold:
-    document: Document
-    source: str | None
-    keep: bool
-    level: Level = Level.DOCUMENT
-
-
-def _records(files: FoundFiles) -> Iterator[tuple[str, dict[str, Any] | Quarantined]]:
-    for file in files:
-        for number, record in numbered_records(file):
-            if isinstance(record, dict) and record.get("id"):
-                yield _writable(f"{file.name}, id {record['id']}"), record
-            else:
-                yield f"{file.name}, record {number}", record
-
-
-def _gold(record: dict[str, Any] | Quarantined, place: str) -> _LineGold | _DocumentGold | str:
-    """The gold of a record, or why it has none."""
-    if isinstance(record, Quarantined):
-        return record.reason.partition(":")[0]
-    of_lines = {"raw_text", "line_labels"} <= record.keys()
-    if not of_lines and not {"text", "keep"} <= record.keys():
-        return "neither raw_text with line_labels nor text with keep"
-    name = "raw_text" if of_lines else "text"
-    text = record[name]
-    if not isinstance(text, str):
-        return f"{name} is not a string"
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return "lone surrogate"
-    document = Document(str(record.get("id") or place), text)
-    source = None if record.get("source") is None else _writable(str(record["source"]))
-    if not of_lines:
-        return (
-            _DocumentGold(document, source, bool(record["keep"])) if _is_bit(record["keep"]) else "keep is not 0 or 1"
-        )
-
-    labels = record["line_labels"]
-    lines = split_lines(text)
-    if not isinstance(labels, list) or not all(map(_is_bit, labels)):
-        return "line_labels is not a list of 0 and 1"
-    if len(labels) != len(lines):
-        return "line_labels has not one label for each line"
-    neutral = record.get("neutral_lines") or []
-    if not isinstance(neutral, list) or not all(_is_place(number, len(lines)) for number in neutral):
-        return "neutral_lines is not a list of line numbers"
-    partials: dict[int, list[tuple[int, int]]] = {}
-    unsure = set()
-    listed = record.get("partials") or []
-    for partial in listed if isinstance(listed, list) else [listed]:
-        if not isinstance(partial, dict) or not _is_place(partial.get("line"), len(lines)):
-            return "partials is not a list of objects with line and noise"
-        line, start, end = partial["line"], partial.get("start"), partial.get("end")
-        if partial.get("conf") not in (None, "high") or start is None or end is None:
-            unsure.add(line)
-        elif not _is_place(end, len(lines[line]) + 1) or not _is_place(start, end + 1):
-            return "partials has a start or end outside its line"
-        else:
-            partials.setdefault(line, []).append((start, end))
-    return _LineGold(document, source, labels, frozenset(neutral), partials, frozenset(unsure))
-
-
-def _writable(text: str) -> str:
-    return text.encode(errors="replace").decode()
-
-
-def _is_bit(value: object) -> bool:
-    return isinstance(value, int | float) and value in (0, 1)
-
-
-def _is_place(value: object, count: int) -> bool:
-    return isinstance(value, int) and 0 <= value < count
 
 
 class _Tally:
@@ -351,7 +265,7 @@ class _Bench:
 
     def __init__(self, refiner: Refiner) -> None:
         self.refiner = refiner
-        self.waiting: list[_LineGold | _DocumentGold] = []
+        self.waiting: list[LineGold | DocumentGold] = []
         self.drafts = self.errors = 0
         self.first_error = ""
 
@@ -372,12 +286,12 @@ class _Bench:
         self.waiting = []
         return pages
 
-    def _chunks(self, gold: _LineGold | _DocumentGold) -> list[Chunk]:
+    def _chunks(self, gold: LineGold | DocumentGold) -> list[Chunk]:
         window = self.refiner.window if gold.level is Level.CHUNK else None  # a part cannot drop the whole
         return [chunk for chunk in chunk_document(gold.document, window) if not chunk.skipped]
 
     def _judge(
-        self, gold: _LineGold | _DocumentGold, chunks: Sequence[Chunk], drafts: Sequence[Draft], tallies: list[_Tally]
+        self, gold: LineGold | DocumentGold, chunks: Sequence[Chunk], drafts: Sequence[Draft], tallies: list[_Tally]
     ) -> None:
         text = gold.document.text
         programs = [replace(draft.program, scope=chunk.scope) for chunk, draft in zip(chunks, drafts, strict=True)]
@@ -391,7 +305,7 @@ class _Bench:
             tally.programs += len(programs)
             tally.failures += failures
             tally.calls += sum(len(program.operations) for program in programs)
-        if isinstance(gold, _LineGold):
+        if isinstance(gold, LineGold):
             _judge_lines(gold, outcome, tallies)
             return
         for tally in tallies:
@@ -410,7 +324,7 @@ def _failures(text: str, programs: Sequence[Program], drafts: Sequence[Draft], o
     return sum(bool(each.errors or each.rejected or draft.errors) for each, draft in zip(alone, drafts, strict=True))
 
 
-def _judge_lines(gold: _LineGold, outcome: Outcome, tallies: list[_Tally]) -> None:
+def _judge_lines(gold: LineGold, outcome: Outcome, tallies: list[_Tally]) -> None:
     lines = split_lines(gold.document.text)
     removed = {
         number
