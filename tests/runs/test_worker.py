@@ -103,7 +103,7 @@ def test_a_unit_is_a_part_of_text_one_of_programs_and_one_of_quarantine(refine, 
 def test_the_report_counts_every_record_once_and_every_reason(refine):
     report = refine(lines_block())
     assert report.decisions == Counter(DECISIONS)
-    assert report.reasons == {"marks": 1, "held back": 1, "timeout": 1, "no text": 1, "invalid JSON": 1}
+    assert report.reasons == {"dropped by marks": 1, "held back": 1, "timeout": 1, "no text": 1, "invalid JSON": 1}
     assert report.failures == 2
     texts = [record["text"] for record in RECORDS if "text" in record] + ["end"]
     assert report.text_bytes == sum(len(text.encode()) for text in texts)
