@@ -52,6 +52,7 @@ def test_texts_come_back_in_order_whatever_happens_to_them():
     ("call", "message"),
     [
         (lambda: prox.refine("one text"), r"refine\(\[text\]\)"),
+        (lambda: prox.refine(["x", None]), "text 1 is not a string"),
         (lambda: prox.refine(["x"], "taggr"), 'Did you mean "tagger"'),
         (lambda: prox.refine(["x"], level="line"), "level: Input should be"),
         (lambda: prox.refine(["x"], keep_threshold=2), "keep_threshold: "),

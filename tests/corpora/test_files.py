@@ -179,3 +179,14 @@ def test_links_that_go_round_in_circles_end(put, tmp_path):
     put("in/a.jsonl", b"")
     (tmp_path / "in" / "again").symlink_to(tmp_path / "in")
     assert names(find_files(str(tmp_path / "in"))) == ["a.jsonl"]
+
+
+def test_the_output_of_a_run_among_the_files_is_passed_over(put, tmp_path):
+    """Story: the next run over the same folder refined the refined text, and quarantined the programs."""
+    for name in ("a.jsonl", "out/run.json", "out/programs/part-000000.parquet", "out/text/part-000000.parquet"):
+        put(name, b"")
+    found = find_files(str(tmp_path))
+    assert names(found) == ["a.jsonl"] and len(found.passed_over) == 3
+    assert names(find_files(str(tmp_path / "out" / "text"))) == ["part-000000.parquet"]
+    with pytest.raises(UsageError, match="holds no file that prox reads"):
+        find_files(str(tmp_path / "out"))

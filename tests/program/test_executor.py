@@ -399,14 +399,14 @@ def test_a_document_of_which_too_small_a_share_is_left_is_dropped():
     text = words(20 * 19) + "\n" + words(20)
     outcome = run(text, RemoveLines(0, 0), policy=Policy())
     assert outcome.dropped
-    assert outcome.reason == "20 of 400 words are left, a share of 0.05 is too little"
+    assert outcome.reason == "too small a share of words left: 20 of 400, the limit is 0.05"
     assert run(text + " word", RemoveLines(0, 0), policy=Policy()).text == words(21)
 
 
 def test_a_document_of_which_too_few_words_are_left_is_dropped():
     text = words(15) + "\n" + words(10)
     outcome = run(text, RemoveLines(0, 0), policy=Policy())
-    assert outcome.reason == "10 words are left, 10 are too few"
+    assert outcome.reason == "too few words left: 10, the limit is 10"
     assert run(text + " word", RemoveLines(0, 0), policy=Policy()).text == words(11)
 
 

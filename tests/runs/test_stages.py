@@ -96,7 +96,7 @@ def test_a_drop_names_the_stage_and_its_score_and_ends_the_way():
 def test_a_drop_by_the_policy_says_why():
     refined = refine("MENU a\nthree words left", editor(without_menus, Policy()))
     assert (refined.text, refined.decision) == (None, DROPPED)
-    assert refined.reason == "3 words are left, 10 are too few"
+    assert refined.reason == "too few words left: 3, the limit is 10"
     assert refined.program == Program((DropDocument(),))
 
 

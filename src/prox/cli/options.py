@@ -23,7 +23,7 @@ OneLevel: TypeAlias = Annotated[
 ]
 KeepThreshold: TypeAlias = Annotated[
     float | None,
-    typer.Option(metavar="P", help="Keep probability below which a document is dropped, from 0 (keeps all) to 1."),
+    typer.Option(metavar="P", help="Keep probability below which a document is dropped, from 0 (none is) to 1."),
 ]
 Corpus: TypeAlias = Annotated[
     str | None,

@@ -21,6 +21,8 @@ def refine(
 ) -> None:
     """Refine a corpus: drop worthless documents, remove noise from the others.
 
+    A document of which editing leaves 10 words or fewer, or 5 % of its words or less, is dropped too.
+
     OUTPUT gets text/ (refined documents), programs/ (one row for every input record), quarantine/ (records that could
     not be read) and run.json.
 

@@ -94,13 +94,15 @@ class _Shown:
         self._bar: Progress | None = None
         self._logged = time.monotonic()
         if self._console.is_terminal:
+            width = self._console.width
+            wide = [BarColumn(bar_width=20)] if width >= 140 else []
+            left = [TextColumn("left"), TimeRemainingColumn()] if width >= 110 else []
             self._bar = Progress(
-                BarColumn(bar_width=20),
+                *wide,
                 TaskProgressColumn(),
                 TextColumn("{task.fields[line]}", markup=False),
                 TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(),
+                *left,
                 console=self._console,
                 transient=True,
             )
@@ -120,14 +122,14 @@ class _Shown:
             self._bar.update(self._task, completed=progress.share, line=_line(progress))
         elif time.monotonic() - self._logged > _LOG_SECONDS:
             self._logged = time.monotonic()
-            sys.stderr.write(f"{progress.seconds:.0f} s, {progress.share:.0%} read: {_line(progress)}\n")
+            sys.stderr.write(f"{progress.seconds:.0f} s, {progress.share:.0%}: {_line(progress)}\n")
 
 
 def _line(progress: RunProgress) -> str:
     report = progress.report
     rate = report.text_bytes / 1e6 / max(progress.seconds, 1e-9)
-    decisions = ", ".join(f"{report.decisions[name]:,} {name}" for name in DECISIONS)
-    return f"{sum(report.decisions.values()):,} documents, {rate:.1f} MB/s: {decisions}"
+    decisions = ", ".join(f"{name} {report.decisions[name]:,}" for name in DECISIONS)
+    return f"{rate:.1f} MB/s, {decisions}"
 
 
 def _print_summary(result: RunResult, recipe: Recipe) -> None:

@@ -153,7 +153,7 @@ def _show(score: "GoldScore") -> None:
 def _table(title: str, columns: Sequence[str]) -> "Table":
     from rich.table import Column, Table
 
-    return Table("source", *[Column(name, justify="right") for name in columns], title=title)
+    return Table("source", *[Column(name, justify="right", min_width=5) for name in columns], title=title)
 
 
 def _line_table(groups: "Mapping[str, Scores]") -> "Table":

@@ -29,7 +29,8 @@ def show(entry: Refined | Quarantined, console: Console, full: bool = False) -> 
     title = f"{entry.document.id} · {entry.decision} · {entry.words_before:,} → {entry.words_after:,} words"
     console.rule(Text(visible(title), style="bold"), align="left")
     table = Table(expand=True, box=None, padding=(0, 1), show_edge=False)
-    table.add_column("", justify="right", style="dim", no_wrap=True)
+    scored = any(stage.line_scores is not None for stage in entry.stages)
+    table.add_column("noise" if scored else "", justify="right", style="dim", no_wrap=True)
     table.add_column("raw", ratio=1, overflow="fold")
     table.add_column("refined", ratio=1, overflow="fold")
     rows = _rows(entry, None if full else _SHOWN_CHARACTERS)

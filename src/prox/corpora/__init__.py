@@ -14,7 +14,7 @@ from prox.corpora.files import (
     shown_path,
 )
 from prox.corpora.presets import PRESETS, Preset, check_text_field, get_preset, recognise
-from prox.corpora.read import choose_preset, first_records, numbered_records, read_records
+from prox.corpora.read import choose_preset, choose_presets, first_records, numbered_records, read_records
 from prox.corpora.records import Block, Quarantined
 from prox.corpora.rows import Rows, concat_rows, refined_rows
 from prox.corpora.schema import part_schema
@@ -31,6 +31,7 @@ __all__ = [
     "Rows",
     "check_text_field",
     "choose_preset",
+    "choose_presets",
     "concat_rows",
     "corpus_file",
     "decode",

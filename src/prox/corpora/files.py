@@ -3,7 +3,7 @@
 import difflib
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, overload
 
@@ -96,7 +96,8 @@ def corpus_file(path: str) -> CorpusFile:
 def find_files(inputs: Sequence[str] | str) -> FoundFiles:
     """The corpus files behind files, folders (recursive) and globs.
 
-    In folders and globs, names with other endings, hidden names and names starting with `_` are passed over.
+    In folders and globs, names with other endings, hidden names, names starting with `_` and the output folders of
+    earlier runs are passed over.
 
     Raises:
         UsageError: An input is missing, matches nothing, cannot be listed, or is a file that is not read here.
@@ -196,7 +197,12 @@ def _has_protocol(fs: Any, name: str) -> bool:
 
 def _in_folder(fs: Any, folder: str) -> tuple[list[CorpusFile], list[str]]:
     found, passed = [], []
-    for path, info in sorted(_all_files(fs, folder).items()):
+    files = _all_files(fs, folder)
+    runs = _outputs_of_runs(files)
+    for path, info in sorted(files.items()):
+        if path.startswith(runs):
+            passed.append(_full_path(fs, path))
+            continue
         inner = path.removeprefix(folder.rstrip("/") + "/").split("/")
         hidden = any(part.startswith((".", "_")) for part in inner)
         if file_format(path) and not hidden and info["type"] != "other":
@@ -223,6 +229,13 @@ def _all_files(fs: Any, folder: str) -> dict[str, dict[str, Any]]:
                 else:
                     files[info["name"]] = info
     return files
+
+
+def _outputs_of_runs(files: Iterable[str]) -> tuple[str, ...]:
+    """The folders, each with a slash behind it, that a run wrote: `run.json` beside parts of programs."""
+    with_programs = {path.rpartition("/programs/part-")[0] for path in files if "/programs/part-" in path}
+    with_run = {path.removesuffix("/run.json") for path in files if path.endswith("/run.json")}
+    return tuple(f"{folder}/" for folder in with_programs & with_run)
 
 
 def _in_glob(fs: Any, pattern: str) -> tuple[list[CorpusFile], list[str]]:

@@ -1,5 +1,6 @@
 """Small things at once: records as dicts, the first records, the preset of a corpus."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from prox.corpora.decode import json_values, record_fault, table_of
 from prox.corpora.files import CorpusFile, corpus_file
 from prox.corpora.presets import Preset, check_text_field, get_preset, recognise
 from prox.corpora.records import Quarantined
+from prox.errors import UsageError
 
 _FIRST_BYTES = 1 << 20
 _TRIES = 1000
@@ -72,6 +74,30 @@ def choose_preset(files: Sequence[CorpusFile] | str, name: str | None = None, te
             return preset
     preset = preset or get_preset("plain")
     return preset.with_text_field(text_field) if text_field else preset
+
+
+def choose_presets(
+    files: Sequence[CorpusFile], name: str | None = None, text_field: str | None = None
+) -> tuple[dict[str, Preset], list[str]]:
+    """The preset of each file, by path, and what is wrong with some files.
+
+    A folder may mix corpora. A file whose first records have no text follows the others, so that what it has is read
+    or quarantined record by record.
+
+    Raises:
+        UsageError: No preset has that name, or no file has a text.
+    """
+    presets: dict[str, Preset] = {}
+    faults: dict[str, UsageError] = {}
+    for file in files:
+        try:
+            presets[file.path] = choose_preset([file], name, text_field)
+        except UsageError as error:
+            faults[file.path] = error
+    if faults and not presets:
+        raise next(iter(faults.values()))
+    ((most_frequent, _),) = Counter(presets.values()).most_common(1)
+    return presets | dict.fromkeys(faults, most_frequent), [str(error) for error in faults.values()]
 
 
 def _recognised_or_plain(records: Sequence[dict[str, Any]]) -> Preset:

@@ -299,9 +299,9 @@ def _shortage(text: str, refined: str, policy: Policy) -> str:
         return ""
     left = count_words(refined)
     if least_words is not None and left <= least_words:
-        return f"{left} words are left, {least_words} are too few"
+        return f"too few words left: {left}, the limit is {least_words}"
     if least_share is not None:
         total = count_words(text)
         if total and left / total <= least_share:
-            return f"{left} of {total} words are left, a share of {least_share:g} is too little"
+            return f"too small a share of words left: {left} of {total}, the limit is {least_share:g}"
     return ""

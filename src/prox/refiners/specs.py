@@ -27,6 +27,8 @@ def load_refiner(spec: str, level: Level, keep_threshold: float | None = None) -
             from prox.refiners.tagger import TaggerRefiner
 
             return TaggerRefiner(level, keep_threshold)
+        case "stored" if keep_threshold is not None:
+            raise UsageError("stored programs keep their decisions; leave out --keep-threshold")
         case "stored" if argument:
             from prox.refiners.stored import StoredRefiner
 

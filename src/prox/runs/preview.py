@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator
 
-from prox.corpora import Quarantined, choose_preset, decode, find_files, read_blocks
+from prox.corpora import Quarantined, choose_presets, decode, find_files, read_blocks
 from prox.runs.recipe import Recipe, load_stages
 from prox.runs.stages import Refined, refine_documents
 
@@ -19,8 +19,10 @@ def preview_documents(recipe: Recipe, count: int) -> Iterator[Refined | Quaranti
     stages = load_stages(recipe)
 
     def entries() -> Iterator[Refined | Quarantined]:
-        for file in find_files(recipe.input):
-            preset = choose_preset([file], recipe.corpus, recipe.text_field)
+        files = find_files(recipe.input)
+        presets, _ = choose_presets(files, recipe.corpus, recipe.text_field)
+        for file in files:
+            preset = presets[file.path]
             for block in read_blocks(file, _BLOCK_BYTES):
                 if isinstance(block, Quarantined):
                     yield block

@@ -3,7 +3,6 @@
 import importlib.metadata
 import platform
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from prox.corpora import (
     FoundFiles,
     Preset,
     Quarantined,
-    choose_preset,
+    choose_presets,
     find_files,
     is_in_memory,
     is_local,
@@ -42,7 +41,7 @@ class Progress:
 
     Attributes:
         files_read, files: Input files that have been read to their end, and all.
-        share: Of the input that has been read, by stored bytes; 0 to 1. What is read may still wait for a worker.
+        share: Of the input that is refined, by stored bytes; 0 to 1.
         seconds: Since the start.
     """
 
@@ -74,7 +73,7 @@ def refine_corpus(recipe: Recipe, on_progress: Callable[[Progress], None] | None
     files = find_files(recipe.input)
     stages = load_stages(recipe)
     recipe = recipe.model_copy(update={"output": _without_slashes(recipe.output)})
-    presets, problems = _presets(files, recipe)
+    presets, problems = choose_presets(files, recipe.corpus, recipe.text_field)
     _claim(recipe)
     started = time.monotonic()
     record: dict[str, Any] = {
@@ -128,6 +127,8 @@ class _Run:
         self._started = started
         self._files_read = self._bytes_read = 0
         self._share = 0.0  # of the file that is being read
+        self._shares: dict[int, float] = {}  # of the input up to each unit that is under way
+        self._done = 0.0
 
     def units(self) -> Iterator[Unit]:
         number = 0
@@ -136,6 +137,7 @@ class _Run:
             for block in read_blocks(file, UNIT_BYTES, on_share=self._note_share):
                 if isinstance(block, Quarantined):
                     self.problems.append(f"{file.name}, record {block.record}: {block.reason}")
+                self._shares[number] = self._share_read()
                 yield number, block, self._presets[file.path]
                 number += 1
             self._files_read += 1
@@ -146,9 +148,10 @@ class _Run:
 
     def done(self, unit: Unit, report: UnitReport) -> None:
         self.report += report
+        self._done = max(self._done, self._shares.pop(unit[0]))
         if self._on_progress:
             seconds = time.monotonic() - self._started
-            self._on_progress(Progress(self.report, self._files_read, len(self._files), self._share_read(), seconds))
+            self._on_progress(Progress(self.report, self._files_read, len(self._files), self._done, seconds))
 
     def _share_read(self) -> float:
         """Of the stored bytes of all files; of the files where the storage does not know their sizes."""
@@ -178,25 +181,6 @@ class _Run:
             "file_problems": self.problems[:1000],
             "passed_over": list(map(shown_path, self._files.passed_over[:1000])),
         }
-
-
-def _presets(files: FoundFiles, recipe: Recipe) -> tuple[dict[str, Preset], list[str]]:
-    """The preset of each file, and what is wrong with some.
-
-    A folder may mix corpora. A file whose first records have no text follows the others, so that what it has is read
-    or quarantined record by record; only if no file has a text is that an error.
-    """
-    presets: dict[str, Preset] = {}
-    faults: dict[str, UsageError] = {}
-    for file in files:
-        try:
-            presets[file.path] = choose_preset([file], recipe.corpus, recipe.text_field)
-        except UsageError as error:
-            faults[file.path] = error
-    if faults and not presets:
-        raise next(iter(faults.values()))
-    (most_frequent, _), *_ = Counter(presets.values()).most_common(1)
-    return presets | dict.fromkeys(faults, most_frequent), [str(error) for error in faults.values()]
 
 
 def _without_slashes(output: str) -> str:

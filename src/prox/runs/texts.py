@@ -45,4 +45,7 @@ def refine(
     refiners = (refiner,) if isinstance(refiner, str) else tuple(refiner)
     recipe = make_recipe(input=(), output="", refiners=refiners, level=level, keep_threshold=keep_threshold)
     documents = [Document(str(number), text) for number, text in enumerate(texts)]
+    for document in documents:
+        if not isinstance(document.text, str):
+            raise UsageError(f"text {document.id} is not a string but {type(document.text).__name__}")
     return refine_documents(documents, load_stages(recipe))
