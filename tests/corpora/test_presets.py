@@ -2,7 +2,16 @@ import re
 
 import pytest
 
-from prox.corpora import PRESETS, check_text_field, choose_preset, get_preset, recognise
+from prox.corpora import (
+    PRESETS,
+    CorpusFile,
+    check_text_field,
+    choose_preset,
+    choose_presets,
+    corpus_file,
+    get_preset,
+    recognise,
+)
 from prox.errors import UsageError
 
 RECORDS = {
@@ -160,3 +169,14 @@ def test_a_named_text_field_is_enough_where_no_corpus_is_recognised(put, json_li
         choose_preset(path)
     preset = choose_preset(path, text_field="content")
     assert (preset.name, preset.text_field) == ("plain", "content")
+
+
+def test_a_named_preset_needs_one_file_with_its_text_and_opens_no_other(put, json_lines):
+    """Story: with --corpus, the first records of every file of a corpus were read."""
+    first = put("a.jsonl", json_lines([{"other": 1}]))
+    second = put("b.jsonl", json_lines([{"text": "x"}]))
+    third = CorpusFile("/nowhere/c.jsonl", "jsonl", None, None)
+    files = [corpus_file(first), corpus_file(second), third]
+    presets, problems = choose_presets(files, "plain")
+    assert set(presets.values()) == {get_preset("plain")} and list(presets) == [file.path for file in files]
+    assert problems == []

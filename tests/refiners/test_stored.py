@@ -151,3 +151,26 @@ def test_a_part_without_programs_is_refused_before_the_run(tmp_path):
     pq.write_table(pa.table({"id": ["a"], "text_sha256": ["x"]}), tmp_path / "part-000000.parquet")
     with pytest.raises(UsageError, match=r"part-000000\.parquet is no part of stored programs"):
         StoredRefiner(str(tmp_path), Level.DOCUMENT)
+
+
+def test_programs_are_read_from_a_folder_of_any_name_also_beside_others(stored, tmp_path):
+    """Story: parts in `copies/` were refused because a folder `programs/` lay beside it."""
+    stored([row("a", "menu\nx")])
+    (tmp_path / "programs").rename(tmp_path / "copies")
+    (tmp_path / "programs").mkdir()
+    (draft,) = ask(StoredRefiner(str(tmp_path / "copies"), Level.DOCUMENT, True), ("a", "menu\nx"))
+    assert draft.program == Program((RemoveLines(0, 0),))
+
+
+def test_the_text_of_a_run_is_answered_with_its_programs(stored, tmp_path):
+    stored([row("a", "x")])
+    (tmp_path / "text").mkdir()
+    pq.write_table(pa.table({"id": ["a"], "text": ["x"]}), tmp_path / "text" / "part-000000.parquet")
+    with pytest.raises(UsageError, match=rf"it has no .*text_sha256\. Did you mean {tmp_path}/programs\?"):
+        StoredRefiner(str(tmp_path / "text"), Level.DOCUMENT)
+
+
+@pytest.mark.parametrize("id", ["", "a", "zz", "m" * 50])
+def test_no_programs_at_all_know_no_document(stored, id):
+    (draft,) = ask(stored([]), (id, "x"))
+    assert draft.errors == ("quarantine: no stored program for this id",)

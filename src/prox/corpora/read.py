@@ -89,9 +89,11 @@ def choose_presets(
     """
     presets: dict[str, Preset] = {}
     faults: dict[str, UsageError] = {}
-    for file in files:
+    for start, file in enumerate(files):
         try:
-            presets[file.path] = choose_preset([file], name, text_field)
+            if name:  # one file that has the text is enough: nobody has to open all others
+                return dict.fromkeys([file.path for file in files], choose_preset(files[start:], name, text_field)), []
+            presets[file.path] = choose_preset([file], None, text_field)
         except UsageError as error:
             faults[file.path] = error
     if faults and not presets:

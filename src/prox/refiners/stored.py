@@ -39,8 +39,9 @@ class StoredRefiner:
         digest = hashlib.sha256()
         for number, part in enumerate(self._parts):
             table = self._table(part, _COLUMNS)
-            ids, hashes = table["id"].to_pylist(), table["text_sha256"].to_pylist()
-            for stored in zip(*[table[name].to_pylist() for name in _COLUMNS], strict=True):
+            columns = [table[name].to_pylist() for name in _COLUMNS]
+            ids, hashes = columns[:2]
+            for stored in zip(*columns, strict=True):
                 digest.update("\0".join(map(str, stored)).encode("utf-8", "surrogatepass") + b"\n")
             keys += [_number(f"{id}\0{sha}") for id, sha in zip(ids, hashes, strict=True)]
             texts += [_number(str(id)) for id in ids]
@@ -57,15 +58,17 @@ class StoredRefiner:
         names = self._fs.ls(path, detail=False) if self._fs.isdir(path) else []
         parts = sorted(name for name in names if _PART.fullmatch(name.rpartition("/")[2]))
         parent, _, own_name = path.rpartition("/")
-        if own_name == "programs" and (parts or self._fs.exists(f"{parent}/run.json")):
+        if parts or (own_name == "programs" and self._fs.exists(f"{parent}/run.json")):
             return parts
-        for place in (path, parent):
-            if own_name != "programs" and self._fs.isdir(f"{place}/programs"):
-                shown = f"{place}/programs" if is_local(self._fs) else self._fs.unstrip_protocol(f"{place}/programs")
-                raise UsageError(f"{folder} holds no stored programs. Did you mean {shown}?")
-        if not parts:
-            raise UsageError(f"{folder} holds no stored programs (part-*.parquet)")
-        return parts
+        raise UsageError(f"{folder} holds no stored programs (part-*.parquet).{self._hint(path)}")
+
+    def _hint(self, path: str) -> str:
+        """Where the programs of the same run lie, if `path` is its output folder or another folder in it."""
+        for place in (path, path.rpartition("/")[0]):
+            programs = f"{place}/programs"
+            if programs != path and self._fs.isdir(programs):
+                return f" Did you mean {programs if is_local(self._fs) else self._fs.unstrip_protocol(programs)}?"
+        return ""
 
     def refine(self, chunks: Sequence[Chunk]) -> list[Draft]:
         return [self._draft(chunk) for chunk in chunks]
@@ -80,7 +83,9 @@ class StoredRefiner:
             if stored["id"] == chunk.document_id and stored["text_sha256"] == sha:
                 return self._replay(stored)
             place += 1
-        known = bool(np.isin(np.uint64(_number(chunk.document_id)), self._ids))
+        number = np.uint64(_number(chunk.document_id))
+        place = int(np.searchsorted(self._ids, number))
+        known = place < len(self._ids) and self._ids[place] == number
         reason = "text differs from the one the program was written for" if known else "no stored program for this id"
         return Draft(Program(), errors=(f"quarantine: {reason}",))
 
@@ -103,7 +108,8 @@ class StoredRefiner:
                 parquet = pq.ParquetFile(file)
                 missing = set(columns).difference(parquet.schema_arrow.names)
                 if missing:
-                    raise UsageError(f"{part} is no part of stored programs: it has no {', '.join(sorted(missing))}")
+                    lacks = f"it has no {', '.join(sorted(missing))}.{self._hint(part.rpartition('/')[0])}"
+                    raise UsageError(f"{part} is no part of stored programs: {lacks}")
                 return parquet.read(columns=columns)
             except (pa.ArrowException, OSError) as error:
                 raise UsageError(f"{part} is no part of stored programs: {describe(error)}") from error

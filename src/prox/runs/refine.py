@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from prox.corpora import (
+    CorpusFile,
     FoundFiles,
     Preset,
     Quarantined,
@@ -125,6 +126,7 @@ class _Run:
         self._presets = presets
         self._on_progress = on_progress
         self._started = started
+        self._bytes = sum(file.size or 0 for file in files)
         self._files_read = self._bytes_read = 0
         self._share = 0.0  # of the file that is being read
         self._shares: dict[int, float] = {}  # of the input up to each unit that is under way
@@ -137,7 +139,7 @@ class _Run:
             for block in read_blocks(file, UNIT_BYTES, on_share=self._note_share):
                 if isinstance(block, Quarantined):
                     self.problems.append(f"{file.name}, record {block.record}: {block.reason}")
-                self._shares[number] = self._share_read()
+                self._shares[number] = self._share_read(file)
                 yield number, block, self._presets[file.path]
                 number += 1
             self._files_read += 1
@@ -153,14 +155,11 @@ class _Run:
             seconds = time.monotonic() - self._started
             self._on_progress(Progress(self.report, self._files_read, len(self._files), self._done, seconds))
 
-    def _share_read(self) -> float:
+    def _share_read(self, file: CorpusFile) -> float:
         """Of the stored bytes of all files; of the files where the storage does not know their sizes."""
-        sizes = [file.size or 0 for file in self._files]
-        if self._files_read == len(sizes):
-            return 1.0
-        if not sum(sizes):
-            return (self._files_read + self._share) / len(sizes)
-        return min(1.0, (self._bytes_read + self._share * sizes[self._files_read]) / sum(sizes))
+        if not self._bytes:
+            return (self._files_read + self._share) / len(self._files)
+        return min(1.0, (self._bytes_read + self._share * (file.size or 0)) / self._bytes)
 
     def counts(self, status: str) -> dict[str, Any]:
         seconds = round(time.monotonic() - self._started, 3)
@@ -199,7 +198,7 @@ def _claim(recipe: Recipe) -> None:
         of_input, folder = open_file_system(given)
         inside = of_input == fs and f"{path}/".startswith(f"{folder.rstrip('/')}/")
         if inside and fs.isdir(folder):
-            raise UsageError(f"{output} lies in the input {given}: the next run would read it. Name a folder beside it")
+            raise UsageError(f"{output} lies in the input {given}: a later run could read it. Name a folder beside it")
     if fs.exists(path) and fs.ls(path, detail=False):
         raise UsageError(f"{output} is not empty; name a new folder, or remove it first")
     try:
