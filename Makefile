@@ -1,4 +1,5 @@
-# The whole set-up hangs on one file, .venv/ready: every target makes it first, nothing else has to be installed.
+# The whole set-up hangs on two files, .venv/ready and, for tests of language models, .venv/models: every target makes
+# first what it needs, nothing else has to be installed.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -9,12 +10,19 @@ BIN := .venv/bin
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
+# PyTorch for the CPU: the build from PyPI brings gigabytes for GPUs.
+.venv/models: .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --retries 1 --timeout 20 \
+		--no-deps --extra-index-url https://download.pytorch.org/whl/cpu 'torch==2.13.0'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,models]'
+	@touch $@
+
 demo: .venv/ready  ## refine the sample pages with the embedded tagger and show the result
 	@rm -rf demo-output
 	$(BIN)/prox refine examples/pages.jsonl demo-output
 	$(BIN)/prox preview examples/pages.jsonl -n 2
 
-test: .venv/ready lint  ## lint, types, import contracts, all tests
+test: .venv/models lint  ## lint, types, import contracts, all tests
 	$(BIN)/pytest
 
 lint: .venv/ready

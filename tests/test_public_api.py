@@ -8,8 +8,8 @@ import pytest
 import prox
 
 PUBLIC = """
-Document DropDocument KeepDocument Operation Outcome ParseError Policy Program ProxError Refined Rejected RemoveLines
-Replace RunError Scope StageResult UsageError execute get_dialect refine
+Document DropDocument InsertLine KeepDocument Operation Outcome ParseError Policy Program ProxError Refined Rejected
+RemoveLines Replace ReplaceOnce RunError Scope StageResult UsageError execute get_dialect refine
 """
 HEAVY = "torch transformers vllm ray datatrove sklearn scipy matplotlib numpy pyarrow pydantic rich typer fsspec orjson"
 

@@ -12,6 +12,7 @@ from prox.document import Document
 from prox.errors import ProxError, RunError, UsageError
 from prox.program import (
     DropDocument,
+    InsertLine,
     KeepDocument,
     Operation,
     Outcome,
@@ -21,6 +22,7 @@ from prox.program import (
     Rejected,
     RemoveLines,
     Replace,
+    ReplaceOnce,
     Scope,
     execute,
     get_dialect,
@@ -31,6 +33,7 @@ from prox.runs.texts import refine
 __all__ = [
     "Document",
     "DropDocument",
+    "InsertLine",
     "KeepDocument",
     "Operation",
     "Outcome",
@@ -42,6 +45,7 @@ __all__ = [
     "Rejected",
     "RemoveLines",
     "Replace",
+    "ReplaceOnce",
     "RunError",
     "Scope",
     "StageResult",

@@ -11,7 +11,7 @@ from rich.console import Console
 from prox.cli.sides import show
 from prox.corpora import Quarantined
 from prox.document import Document
-from prox.program import DropDocument, Program, RemoveLines, Replace
+from prox.program import DropDocument, InsertLine, Program, RemoveLines, Replace, ReplaceOnce
 from prox.runs.stages import Refined, StageResult
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "pages.jsonl"
@@ -54,6 +54,32 @@ def test_a_replaced_string_is_gone_on_the_right():
     assert ["0", "text", "[edit]", "more", "text", "more"] in [line.split() for line in out.splitlines()]
 
 
+def test_a_string_that_is_replaced_once_is_shown_like_one_that_is_replaced_everywhere():
+    out = shown(refined("teh cat\nteh end", "teh cat\nthe end", ReplaceOnce(1, "teh", "the")))
+    lines = [line.split() for line in out.splitlines()]
+    assert ["0", "teh", "cat", "teh", "cat"] in lines and ["1", "teh", "end", "the", "end"] in lines
+
+
+def test_new_lines_stand_on_the_right_with_a_plus_sign():
+    edits = [InsertLine(-1, "Title"), InsertLine(0, "second\nthird", 1), InsertLine(0, "first"), RemoveLines(0, 0)]
+    out = shown(refined("menu\nprose", "Title\nfirst\nsecond\nthird\nprose", *edits))
+    lines = [line.split() for line in out.splitlines()]
+    start = lines.index(["+", "Title"])
+    assert lines[start : start + 6] == [
+        ["+", "Title"],
+        ["0", "-", "menu"],
+        ["+", "first"],
+        ["+", "second"],
+        ["+", "third"],
+        ["1", "prose", "prose"],
+    ]
+    assert next(line for line in out.splitlines() if "+ Title" in line).index("+") > 30
+
+
+def test_new_lines_are_green_on_a_terminal():
+    assert "\x1b[32m+ Title" in shown(refined("a", "Title\na", InsertLine(-1, "Title")), colours=True)
+
+
 def test_line_scores_stand_beside_their_lines():
     out = shown(refined("menu\nprose", "prose", RemoveLines(0, 0), line_scores=bytes([97, 3])))
     assert "0  97%" in out and "1   3%" in out
@@ -69,7 +95,7 @@ def test_the_reason_of_a_drop_is_shown_beside_a_score():
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 \x9b2J \u202egnp.exe\u2066 \u200b\ufeff \x00 \r [bold]x[/bold] [/nothing]"
 
 
-@pytest.mark.parametrize("where", ["kept", "removed", "replaced", "dropped", "id", "reason"])
+@pytest.mark.parametrize("where", ["kept", "removed", "replaced", "added", "dropped", "id", "reason"])
 @pytest.mark.parametrize("colours", [False, True])
 def test_a_hostile_page_does_not_steer_the_terminal(where, colours):
     text = f"{HOSTILE}\nlast"
@@ -77,6 +103,7 @@ def test_a_hostile_page_does_not_steer_the_terminal(where, colours):
         "kept": refined(text, text, decision="kept"),
         "removed": refined(text, "last", RemoveLines(0, 0)),
         "replaced": refined(text, text.replace("red", "x"), Replace("\x1b[31mred", HOSTILE, 0, 0)),
+        "added": refined("red", f"{text}\nred", InsertLine(-1, text)),
         "dropped": refined(text, None, DropDocument(), decision="dropped"),
         "id": refined("x", "x", decision="kept", id=HOSTILE),
         "reason": refined("x", None, decision="quarantined", reason=HOSTILE),

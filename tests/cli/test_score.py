@@ -4,8 +4,8 @@ import pytest
 
 from prox.errors import UsageError
 from prox.program import DropDocument, Program, RemoveLines
-from prox.refiners import specs
 from prox.refiners.draft import Draft, Level
+from prox.runs import recipe
 
 GOLD = [
     {"id": "1", "source": "x", "language": "en", "raw_text": "menu\nprose", "line_labels": [1, 0], "suspect": 0.5},
@@ -21,8 +21,6 @@ class MenuRefiner:
     def __init__(self, spec, level, keep_threshold=None):
         if spec not in ("tagger", "stored:here"):
             raise UsageError(f'there is no refiner "{spec}"')
-        if keep_threshold == 2:
-            raise UsageError("keep threshold 2.0 is not a probability")
         self.level = level
         self.fingerprint = spec
         self.threshold = keep_threshold or 0.5
@@ -36,7 +34,7 @@ class MenuRefiner:
 @pytest.fixture
 def run(tmp_path, monkeypatch, prox):
     """Score the gold above; gives exit code, standard output and standard error."""
-    monkeypatch.setattr(specs, "load_refiner", MenuRefiner)
+    monkeypatch.setattr(recipe, "load_refiner", MenuRefiner)
     path = tmp_path / "gold.jsonl"
     path.write_text("".join(json.dumps(record) + "\n" for record in GOLD))
 
@@ -105,8 +103,8 @@ def test_the_keep_threshold_reaches_the_refiner(run):
         (["--only", "language"], "FIELD=VALUE"),
         (["--only", "language=fr"], "none of the 4 gold records"),
         (["--refiner", "nothing"], "no refiner"),
-        (["--refiner", "tagger"] * 3, "once for all levels"),
-        (["--keep-threshold", "2"], "keep threshold 2.0 is not a probability"),
+        (["--refiner", "tagger"] * 3, "one refiner for all levels"),
+        (["--keep-threshold", "2"], "--keep-threshold: Input should be less than or equal to 1"),
     ],
 )
 def test_wrong_use_ends_with_2_and_advice(run, options, message):

@@ -2,7 +2,18 @@
 
 from hypothesis import strategies as st
 
-from prox.program import DropDocument, KeepDocument, ParseError, Policy, Program, RemoveLines, Replace, Scope
+from prox.program import (
+    DropDocument,
+    InsertLine,
+    KeepDocument,
+    ParseError,
+    Policy,
+    Program,
+    RemoveLines,
+    Replace,
+    ReplaceOnce,
+    Scope,
+)
 
 AWKWARD = list("\r\f\v\t\x00\x1c\x85\u2028\u2029\ud800\udfff\ufeff\"'\\()[]{}=,;#`“”€没ก 0aé")
 FRAGMENTS = [
@@ -31,8 +42,10 @@ scopes = st.one_of(
 sources = st.one_of(any_strings, st.sampled_from(["a", "b", "ab", " ", "\n", "b\na", "a\n", "\n\n", *FRAGMENTS]))
 removals = st.builds(RemoveLines, numbers, numbers)
 replacements = st.builds(Replace, sources, st.one_of(st.just(""), any_strings, sources), bounds, bounds)
-operations = st.one_of(removals, replacements, replacements, st.builds(KeepDocument), st.builds(DropDocument))
-edits = st.one_of(removals, replacements)
+single_replacements = st.builds(ReplaceOnce, numbers, sources, st.one_of(st.just(""), any_strings, sources))
+insertions = st.builds(InsertLine, numbers, any_strings, st.one_of(st.integers(0, 2), numbers))
+edits = st.one_of(removals, replacements, single_replacements, insertions)
+operations = st.one_of(edits, edits, st.builds(KeepDocument), st.builds(DropDocument))
 programs = st.builds(
     Program,
     st.lists(st.one_of(edits, edits, edits, operations), max_size=5).map(tuple),
@@ -48,6 +61,10 @@ dense_operations = st.one_of(
     st.builds(lambda first, more: RemoveLines(first, first + more), near, st.integers(0, 1)),
     st.builds(Replace, dense_sources, dense_targets),
     st.builds(Replace, dense_sources, dense_targets, st.one_of(st.none(), near), st.one_of(st.none(), near)),
+    st.builds(
+        ReplaceOnce, near, st.sampled_from(["a", "b", "ab", " ", "b a"]), st.sampled_from(["", "a", "\n", "bab"])
+    ),
+    st.builds(InsertLine, st.integers(-1, 4), st.sampled_from(["", "a", "b\na"]), st.integers(0, 2)),
 )
 dense_programs = st.builds(
     Program,
@@ -83,8 +100,9 @@ def broken_programs(draw: st.DrawFn) -> str:
 
 
 def without_bounds(program: Program) -> Program:
-    """What is left of a program in a dialect that has no bounds for replacements and no documents to drop."""
-    kept = [operation for operation in program.operations if not isinstance(operation, DropDocument)]
+    """What is left of a program in the dialect of ProX chunks."""
+    unknown = DropDocument | ReplaceOnce | InsertLine
+    kept = [operation for operation in program.operations if not isinstance(operation, unknown)]
     return Program(tuple(Replace(o.source, o.target) if isinstance(o, Replace) else o for o in kept))
 
 

@@ -20,12 +20,14 @@ from program_strategies import (
 from prox.document import join_lines, split_lines
 from prox.program import (
     DropDocument,
+    InsertLine,
     KeepDocument,
     ParseError,
     Policy,
     Program,
     RemoveLines,
     Replace,
+    ReplaceOnce,
     Scope,
     count_words,
     execute,
@@ -191,6 +193,14 @@ def test_removing_every_line_gives_an_empty_text_or_a_drop():
         (Replace("a", "", 2, 1), "first line after last"),
         (Replace("a", "", 0, 3), "beyond"),
         (Replace("a", "", 3), "beyond"),
+        (ReplaceOnce(-1, "a"), "negative"),
+        (ReplaceOnce(3, "a"), "beyond the last line of the document, 2"),
+        (ReplaceOnce(0, ""), "empty source"),
+        (ReplaceOnce(0, "z"), "source is not in its line"),
+        (ReplaceOnce(1, "a"), "source is not in its line"),
+        (ReplaceOnce(0, "a\nb"), "line break"),
+        (InsertLine(-2, "x"), "negative"),
+        (InsertLine(3, "x"), "beyond the last line of the document, 2"),
     ],
 )
 def test_an_operation_that_makes_no_sense_is_rejected_with_its_reason(operation, reason):
@@ -200,7 +210,13 @@ def test_an_operation_that_makes_no_sense_is_rejected_with_its_reason(operation,
 @pytest.mark.parametrize("number", [3 * 10**7, 10**18, 10**5000], ids=["millions", "far", "huge"])
 def test_a_huge_number_takes_no_time(number):
     start = time.perf_counter()
-    for operation in (RemoveLines(0, number), RemoveLines(-number, 1), Replace("a", "", 0, number)):
+    for operation in (
+        RemoveLines(0, number),
+        RemoveLines(-number, 1),
+        Replace("a", "", 0, number),
+        ReplaceOnce(number, "a"),
+        InsertLine(number, "a"),
+    ):
         outcome = run("a\nb", operation)
         assert outcome.text == "a\nb" and len(outcome.rejected) == 1
     assert time.perf_counter() - start < 0.5
@@ -215,6 +231,16 @@ def test_many_operations_take_time_in_proportion():
     assert time.perf_counter() - start < 2  # every range on its own would be 2 * 10**8 lines
 
 
+def test_many_new_lines_and_single_replacements_take_time_in_proportion():
+    text = "\n".join(f"line {number}" for number in range(20_000))
+    edits = [ReplaceOnce(number, "line", "a line") for number in range(20_000)]
+    edits += [InsertLine(number, "x" * (number % 50)) for number in range(20_000)]
+    edits += [InsertLine(0, "x" * 10**7)] * 5000  # refused, each
+    start = time.perf_counter()
+    assert len(run(text, *edits).rejected) == 5000
+    assert time.perf_counter() - start < 2  # every line for every edit would be 9 * 10**8
+
+
 # Scope
 
 
@@ -227,6 +253,10 @@ def test_many_operations_take_time_in_proportion():
         Replace("a", "", 0, 0),
         Replace("a", "", 3),
         Replace("a", "", None, 0),
+        ReplaceOnce(0, "a"),
+        ReplaceOnce(3, "a"),
+        InsertLine(-1, "a"),
+        InsertLine(3, "a"),
     ],
 )
 def test_a_program_touches_nothing_outside_its_scope(operation):
@@ -238,11 +268,14 @@ def test_a_replacement_acts_on_its_lines_within_the_scope():
     assert run("a\na\na\na", Replace("a", "", 0, 1), scope=Scope(1, 2)).text == "a\n\na\na"
 
 
-@pytest.mark.parametrize("scope", [Scope(5, 9), Scope(3, 1), Scope(-5, -2), Scope(10**30, 10**31)])
+@pytest.mark.parametrize(
+    "scope", [Scope(5, 9), Scope(3, 1), Scope(2, 1), Scope(1, 0), Scope(-5, -2), Scope(10**30, 10**31)]
+)
 def test_a_scope_without_lines_allows_nothing(scope):
-    outcome = run("a\na", RemoveLines(0, 0), Replace("a"), scope=scope)
+    edits = [InsertLine(number, "x") for number in range(-1, 2)]
+    outcome = run("a\na", RemoveLines(0, 0), Replace("a"), ReplaceOnce(0, "a"), *edits, scope=scope)
     assert outcome.text == "a\na"
-    assert len(outcome.rejected) == 2
+    assert len(outcome.rejected) == 6
 
 
 def test_scopes_become_the_bounds_of_the_effective_program():
@@ -287,7 +320,7 @@ def test_joined_lines_do_not_shift_the_numbers_of_the_others():
     text = "a\nb\nc\nd\ne"
     outcome = run(text, RemoveLines(3, 3), Replace("a\nb", "ab"), Replace("e", "E", 4, 4), Replace("b", "x", 0, 0))
     assert outcome.text == "ax\nc\nE"
-    assert "not in its lines" in run(text, Replace("a\nb"), Replace("b", "", 1, 1)).rejected[0].reason
+    assert "not in its lines" in run(text, Replace("a\nb", "ab"), Replace("ab", "", 1, 1)).rejected[0].reason
 
 
 def test_lines_that_are_removed_cannot_be_joined():
@@ -319,6 +352,178 @@ def test_doubling_again_and_again_does_not_fill_the_memory():
     assert len(outcome.text) <= 10 * 2000 + 10_000
     assert "grow" in outcome.rejected[0].reason
     assert execute("a\n" * 1000, outcome.program, UNLIMITED).text == outcome.text
+
+
+# A source that was taken before its turn came
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        Replace("b"),
+        Replace("b", "", 0, 0),
+        Replace("a b"),
+        Replace("b\nc"),
+        ReplaceOnce(0, "b"),
+        ReplaceOnce(0, "a b", " "),
+    ],
+)
+def test_a_source_that_an_earlier_replacement_took_has_nothing_left_to_do(again):
+    """A program that said the same twice had an error for it, and with two it was ignored."""
+    outcome = run("a b\nc", Replace("b"), again, policy=ANYTHING)
+    assert (outcome.text, outcome.rejected) == ("a \nc", ())
+    assert outcome.applied == (Replace("b"), again)
+    assert outcome.program == Program((Replace("b"),))
+
+
+@pytest.mark.parametrize(
+    ("never", "reason"),
+    [
+        (Replace("d"), "source is not in its lines"),
+        (Replace("b", "", 1, 1), "source is not in its lines"),
+        (Replace("b\na"), "source is not in its lines"),
+        (ReplaceOnce(1, "b"), "source is not in its line"),
+    ],
+)
+def test_a_source_that_never_was_there_is_rejected_still(never, reason):
+    (rejected,) = run("a b\nc", Replace("b"), never).rejected
+    assert (rejected.operation, rejected.reason) == (never, reason)
+
+
+def test_what_another_program_took_was_not_there_when_a_program_began():
+    outcome = execute("a b", [Program((Replace("b"),)), Program((Replace("b"), ReplaceOnce(0, "b")))], UNLIMITED)
+    assert [rejected.reason for rejected in outcome.rejected] == [
+        "source is not in its lines",
+        "source is not in its line",
+    ]
+
+
+def test_lines_that_another_program_joined_do_not_come_back_to_be_searched():
+    joined = Program((Replace("a\nb", "ab"),))
+    outcome = execute("a\nb\nc\nx", [joined, Program((Replace("x"), Replace("\n\nc")))], UNLIMITED)
+    assert outcome.text == "ab\nc\n"
+    assert outcome.rejected[0].reason == "source is not in its lines"
+
+
+# A replacement in one line
+
+
+def test_a_string_that_occurs_once_in_its_line_is_replaced_there_only():
+    outcome = run("ab\nab\nab", ReplaceOnce(1, "b", "c"))
+    assert outcome.text == "ab\nac\nab"
+    assert outcome.program == Program((Replace("b", "c", 1, 1),))
+
+
+def test_a_string_that_occurs_more_than_once_in_its_line_is_not_replaced():
+    assert only_reason("a b a b a", ReplaceOnce(0, "a", "")) == "source occurs 3 times in its line, not once"
+
+
+def test_occurrences_are_counted_in_the_line_before_the_program():
+    (rejected,) = run("a a b", Replace("a b", "b"), ReplaceOnce(0, "a")).rejected
+    assert rejected.reason == "source occurs 2 times in its line, not once"
+    (rejected,) = run("b c", ReplaceOnce(0, "b", "a"), ReplaceOnce(0, "a")).rejected
+    assert rejected.reason == "source is not in its line"
+
+
+def test_a_string_that_an_earlier_target_doubled_is_left_alone():
+    outcome = run("a b", ReplaceOnce(0, "b", "a"), ReplaceOnce(0, "a"))
+    assert outcome.text == "a a"
+    assert outcome.rejected[0].reason == "source occurs 2 times in its line, not once"
+
+
+@pytest.mark.parametrize("target", ["", "b", "ab", "a a"])
+def test_the_same_single_replacement_twice_acts_once(target):
+    outcome = run("xay", ReplaceOnce(0, "a", target), ReplaceOnce(0, "a", target))
+    assert (outcome.text, outcome.rejected) == (f"x{target}y", ())
+    assert len(outcome.applied) == 2 and len(outcome.program.operations) == 1
+
+
+def test_the_same_wrong_single_replacement_twice_is_two_errors():
+    assert len(run("a a", ReplaceOnce(0, "a"), ReplaceOnce(0, "a")).rejected) == 2
+
+
+def test_each_program_counts_in_the_line_as_it_finds_it():
+    outcome = execute("a a", [Program((Replace("a a", "a b"),)), Program((ReplaceOnce(0, "a"),))], UNLIMITED)
+    assert outcome.text == " b"
+    assert execute("a a", outcome.program, UNLIMITED).text == " b"
+
+
+def test_single_replacements_and_others_act_in_order():
+    assert run("ab", ReplaceOnce(0, "b", "c"), Replace("ac", "d")).text == "d"
+    assert run("ab", Replace("a", "x"), ReplaceOnce(0, "b", "c"), RemoveLines(0, 0)).text == ""
+    outcome = run("a\nb\nc", Replace("a\nb", "ab"), ReplaceOnce(1, "b"))
+    assert (outcome.text, outcome.rejected) == ("ab\nc", ())  # line 1 has become part of line 0
+
+
+@pytest.mark.parametrize(("target", "allowed"), [("", True), ("ac", True), ("ca", False), ("abcc", False)])
+def test_a_single_replacement_may_only_delete_unless_the_policy_says_otherwise(target, allowed):
+    outcome = run("abc", ReplaceOnce(0, "abc", target), policy=ANYTHING)
+    assert (outcome.text == target) == allowed
+    assert allowed or "only deletions" in outcome.rejected[0].reason
+
+
+# New lines
+
+
+def test_new_lines_stand_behind_their_line_in_the_order_of_their_places():
+    edits = [InsertLine(0, "third", 2), InsertLine(0, "first"), InsertLine(-1, "top"), InsertLine(0, "second")]
+    outcome = run("a\nb", *edits, InsertLine(1, "end", -1))
+    assert outcome.text == "top\na\nfirst\nsecond\nthird\nb\nend"
+    assert str(outcome.program).split("\n")[0] == 'add_line(line_after=-1, place=0, text="top")'
+    assert outcome.applied == (*edits, InsertLine(1, "end", -1))
+
+
+def test_new_lines_shift_no_numbers():
+    outcome = run("a\nb\nc", InsertLine(0, "x\ny"), RemoveLines(1, 1), ReplaceOnce(2, "c", "d"), Replace("x"))
+    assert outcome.text == "a\nx\ny\nd"
+    assert [rejected.operation for rejected in outcome.rejected] == [Replace("x")]
+
+
+def test_a_new_line_stays_where_its_line_is_removed():
+    assert run("a\nb\nc", RemoveLines(0, 1), InsertLine(0, "x"), InsertLine(1, "y")).text == "x\ny\nc"
+    assert run("a\nb", RemoveLines(0, 1), InsertLine(-1, "x")).text == "x"
+    assert run("a", RemoveLines(0, 0), InsertLine(0, "")).text == ""
+
+
+def test_a_new_line_behind_a_line_that_was_joined_stands_behind_the_whole():
+    for after in (0, 1):
+        assert run("a\nb\nc", Replace("a\nb", "ab"), InsertLine(after, "x")).text == "ab\nx\nc"
+
+
+def test_a_program_may_add_lines_before_and_behind_each_of_its_lines():
+    edits = [InsertLine(0, "x"), InsertLine(2, "y")]
+    assert run("a\nb\nc\nd", *edits, scope=Scope(1, 2)).text == "a\nx\nb\nc\ny\nd"
+
+
+def test_lines_of_several_programs_at_one_place_stand_in_the_order_of_the_programs():
+    programs = [Program((InsertLine(0, "x"),), (), Scope(0, 0)), Program((InsertLine(0, "y"),), (), Scope(1, 1))]
+    outcome = execute("a\nb", programs, UNLIMITED)
+    assert outcome.text == execute("a\nb", outcome.program, UNLIMITED).text == "a\nx\ny\nb"
+
+
+def test_no_line_is_added_where_only_deletions_are_allowed():
+    reason = only_reason("a", InsertLine(0, "x"), policy=ANYTHING)
+    assert reason == "a new line, and only deletions are allowed"
+
+
+def test_new_lines_do_not_fill_the_memory():
+    outcome = run("a" * 1000, *[InsertLine(0, "x" * 999)] * 100)
+    assert len(outcome.text) == 1000 + 19 * 1000
+    assert len(outcome.rejected) == 81 and "grow" in outcome.rejected[0].reason
+    outcome = run(
+        "a" * 1000, *[InsertLine(0, "x" * 999), Replace("a", "aa"), ReplaceOnce(0, "a" * 1000, "b" * 9000)] * 9
+    )
+    assert len(outcome.text) <= 20_000
+    assert execute("a" * 1000, outcome.program, UNLIMITED).text == outcome.text
+
+
+def test_an_ignored_program_leaves_no_line_and_no_size():
+    unsound = Program((InsertLine(0, "x" * 15_000), ReplaceOnce(0, "a", "b"), ReplaceOnce(9, "a"), ReplaceOnce(9, "b")))
+    sound = Program((InsertLine(0, "y" * 9_000),))
+    policy = Policy(least_words=None, deletions_only=False)
+    outcome = execute("a" + "c" * 999, [unsound, sound], policy)
+    assert outcome.text == "a" + "c" * 999 + "\n" + "y" * 9_000
+    assert outcome.applied == sound.operations and outcome.program == sound
 
 
 # Drop and keep

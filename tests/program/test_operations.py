@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from program_strategies import any_strings, broken_programs, programs
 
-from prox.program import DropDocument, KeepDocument, Program, RemoveLines, Replace, Scope
+from prox.program import DropDocument, InsertLine, KeepDocument, Program, RemoveLines, Replace, ReplaceOnce, Scope
 
 
 @given(programs)
@@ -48,6 +48,8 @@ def test_the_canonical_form_looks_like_this():
             KeepDocument(),
             RemoveLines(3, 5),
             Replace('"\\\n\t\x85\u2028\ud800é', "“", 3, 9),
+            ReplaceOnce(3, "teh", "the"),
+            InsertLine(-1, "Title", 2),
         )
     )
     assert str(program).split("\n") == [
@@ -55,7 +57,14 @@ def test_the_canonical_form_looks_like_this():
         "keep_doc()",
         "remove_lines(line_start=3, line_end=5)",
         r'normalize(source_str="\"\\\n\t\x85\u2028\ud800é", target_str="“", line_start=3, line_end=9)',
+        'replace_str(line=3, source_str="teh", target_str="the")',
+        'add_line(line_after=-1, place=2, text="Title")',
     ]
+
+
+def test_the_target_and_the_place_may_be_left_out():
+    text = "replace_str(3, 'a')\nadd_line(line_after=0, text='a')"
+    assert Program.parse(text) == Program((ReplaceOnce(3, "a", ""), InsertLine(0, "a", 0)))
 
 
 def test_replacements_can_be_bounded_on_one_side():

@@ -12,7 +12,9 @@ import pytest
 from prox.program import (
     PROX_CHUNK,
     PROX_DOCUMENT,
+    ULTRAX,
     DropDocument,
+    KeepDocument,
     Policy,
     Program,
     RemoveLines,
@@ -127,6 +129,11 @@ def test_ultrax_lines_were_numbered_one_way_and_executed_another(separator):
     text = PAGE.replace("line 2", f"line{separator}2")
     outcome = refine(text, "remove_lines(9, 9)")
     assert outcome.text == text[: -len("\nShare this page")]
+    shown = ULTRAX.number(text.split("\n"), 0).split("\n")
+    assert shown[-1] == "<lid:10>Share this page" and f"line{separator}2" in shown[2]
+    program = "replace_str(10, ' this page', '')\nadd_line(9, 0, 'The end.')\nremove_lines(1, 1)"
+    outcome = execute(text, ULTRAX.parse(program), Policy.unlimited())
+    assert outcome.text == text[len("Home | About | Contact\n") : -len("Share this page")] + "The end.\nShare"
 
 
 def test_ultrax_every_edited_document_lost_its_blank_lines():
@@ -134,6 +141,8 @@ def test_ultrax_every_edited_document_lost_its_blank_lines():
     text = PAGE.replace("\n", "\n\n") + "\n \n"
     outcome = refine(text, "remove_lines(0, 0)")
     assert outcome.text == text[len("Home | About | Contact\n") :]
+    outcome = execute(text, ULTRAX.parse("replace_str(19, ' this page', '')\nadd_line(0, 0, '')"), Policy.unlimited())
+    assert outcome.text == "\n" + text.replace("Share this page", "Share")
 
 
 @pytest.mark.parametrize(
@@ -149,17 +158,37 @@ def test_ultrax_every_edited_document_lost_its_blank_lines():
 )
 def test_ultrax_generated_source_was_executed(output):
     """The executor ran what the model wrote with `exec`. Here a program is data; anything but a call is an error."""
-    outcome = refine(PAGE, output)
-    assert outcome.text == PAGE
-    assert outcome.errors
+    for program in (PROX_CHUNK.parse(output), ULTRAX.parse(output), Program.parse(output)):
+        outcome = execute(PAGE, program, Policy.unlimited())
+        assert outcome.text == PAGE
+        assert outcome.errors
     assert "prox_was_here" not in sys.modules
 
 
-def test_ultrax_a_crashed_batch_was_written_out_as_keep():
+@pytest.mark.parametrize("source", ["__import__('sys').exit()", "{exit()}", "%s", "{0}", "\\g<0>", "$(reboot)"])
+def test_ultrax_source_in_a_string_is_a_string(source):
+    """Strings of a program went through the interpreter too; they are compared and inserted as they are."""
+    text = f"{PAGE}\n{source}"
+    quoted = source.replace("\\", "\\\\")
+    program = ULTRAX.parse(f'replace_str(11, "{quoted}", "")\nadd_line(10, 0, "{quoted}")')
+    outcome = execute(text, program, Policy.unlimited())
+    assert outcome.text == f"{PAGE}\n{source}\n" and outcome.rejected == ()
+
+
+@pytest.mark.parametrize(
+    "output",
+    ["", " ", "\n\n", "<think></think>", "keep", "keep_", "keep_all", "keep_all(", "keep_d", "CUDA error", "None"],
+)
+@pytest.mark.parametrize("dialect", [PROX_DOCUMENT, PROX_CHUNK, ULTRAX], ids=lambda dialect: dialect.name)
+def test_ultrax_a_crashed_batch_was_written_out_as_keep(dialect, output):
     """An empty or broken output is not a decision to keep: it has no operation, and broken ones have errors."""
-    assert PROX_CHUNK.parse("") == Program()
-    assert PROX_DOCUMENT.parse("keep_d").operations == ()
-    assert execute(PAGE, PROX_CHUNK.parse("")).applied == ()
+    program = dialect.parse(output)
+    assert program.operations == ()
+    assert program.errors or not output.strip() or output == "<think></think>"
+    for policy in (Policy(), Policy.unlimited()):
+        outcome = execute(PAGE, program, policy)
+        assert outcome.applied == () and KeepDocument() not in outcome.program.operations
+    assert dialect.render(program) == str(program) == ""
 
 
 def test_rescraper_programs_cut_off_in_the_middle_ended_up_as_text():

@@ -23,7 +23,7 @@ def test_the_keep_threshold_reaches_the_refiner():
 
 @pytest.mark.parametrize(
     "spec",
-    ["", "magic", "model", "hf:gair-prox/web-chunk", "vllm:model", "server:http://localhost", "/a/folder", " tagger"],
+    ["", "magic", "model", "hf:gair-prox/web-chunk", "server:http://localhost", "/a/folder", " tagger"],
 )
 def test_an_unknown_spec_is_named_with_what_there_is(spec):
     with pytest.raises(UsageError) as failure:

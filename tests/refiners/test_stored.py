@@ -8,7 +8,7 @@ import pytest
 
 from prox.chunking import Chunk
 from prox.errors import UsageError
-from prox.program import DropDocument, KeepDocument, Program, RemoveLines
+from prox.program import DropDocument, InsertLine, KeepDocument, Program, RemoveLines, Replace, ReplaceOnce
 from prox.refiners import Level
 from prox.refiners.stored import StoredRefiner
 
@@ -82,6 +82,68 @@ def test_at_one_level_only_the_operations_of_that_level_are_written(stored):
     assert [str(draft.program) for draft in documents] == ["", "drop_doc()"]
     assert [str(draft.program).count("\n") for draft in chunks] == [1, 0]
     assert str(chunks[1].program) == ""
+
+
+def test_the_edits_of_other_dialects_belong_to_the_chunk_level(stored):
+    text = 'replace_str(0, "x", "y")\nadd_line(0, 0, "z")\nnormalize("y")'
+    (document,) = ask(stored([row("a", "x", text)], whole=False), ("a", "x"))
+    (chunk,) = ask(stored([row("a", "x", text)], level=Level.CHUNK, whole=False), ("a", "x"))
+    assert document.program == Program()
+    assert chunk.program == Program((ReplaceOnce(0, "x", "y"), InsertLine(0, "z"), Replace("y")))
+
+
+# Programs that other tools have stored, each in its dialect
+
+
+@pytest.fixture
+def stored_in_dialects(tmp_path):
+    def write(*rows, level=Level.CHUNK, type=pa.string()):  # noqa: B008 - a constant
+        names = ("id", "text_sha256", "program", "decision")
+        schema = pa.schema([(name, pa.string()) for name in names] + [("dialect", type)])
+        pq.write_table(pa.Table.from_pylist(rows, schema), tmp_path / "part-000000.parquet")
+        return StoredRefiner(str(tmp_path), level, whole=True)
+
+    return write
+
+
+def test_each_row_is_read_in_its_own_dialect(stored_in_dialects):
+    programs = {
+        None: MENU,
+        "prox-chunk": "remove_lines(0, 0)",
+        "prox-document": "drop_doc()",
+        "refinex": 'remove_str(1, "x")',
+        "ultrax": "<think>\n</think>\nremove_lines(1, 1)\nadd_line(0, 0, 'Title')",
+    }
+    refiner = stored_in_dialects(
+        *[row(str(name), "menu\nx", text) | {"dialect": name} for name, text in programs.items()]
+    )
+    drafts = ask(refiner, *[(str(name), "menu\nx") for name in programs])
+    assert [draft.program.operations for draft in drafts] == [
+        (RemoveLines(0, 0),),
+        (RemoveLines(0, 0),),
+        (DropDocument(),),
+        (ReplaceOnce(1, "x"),),
+        (RemoveLines(0, 0), InsertLine(-1, "Title")),
+    ]
+    assert not any(draft.errors for draft in drafts)
+
+
+def test_remove_all_of_a_stored_document_drops_it(stored_in_dialects):
+    refiner = stored_in_dialects(row("a", "x", "remove_all()") | {"dialect": "ultrax"}, level=Level.DOCUMENT)
+    assert ask(refiner, ("a", "x"))[0].program == Program((DropDocument(),))
+
+
+@pytest.mark.parametrize(("name", "type"), [("ultra", pa.string()), ("", pa.string()), (3, pa.int64())])
+def test_a_row_in_an_unknown_dialect_is_quarantined_alone(stored_in_dialects, name, type):
+    rows = [row("a", "x", "keep_all()") | {"dialect": name}, row("b", "x", "keep_doc()") | {"dialect": None}]
+    wrong, right = ask(stored_in_dialects(*rows, type=type), ("a", "x"), ("b", "x"))
+    assert wrong.program == Program() and wrong.errors[0].startswith(f"quarantine: no dialect is called '{name}'")
+    assert right.program == Program((KeepDocument(),)) and not right.errors
+
+
+def test_the_fingerprint_changes_with_the_dialect(stored_in_dialects):
+    one = stored_in_dialects(row("a", "x", "remove_lines(1, 1)") | {"dialect": "refinex"}).fingerprint
+    assert stored_in_dialects(row("a", "x", "remove_lines(1, 1)") | {"dialect": "ultrax"}).fingerprint != one
 
 
 def test_what_was_quarantined_stays_so(stored):

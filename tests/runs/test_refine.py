@@ -275,6 +275,8 @@ def test_two_workers_give_the_same_files_as_one(mixed, tmp_path, small_units):
     one, two = record(tmp_path / "one"), record(tmp_path / "two")
     for changing in ("recipe", "seconds", "started"):
         one.pop(changing), two.pop(changing)
+    for cost in one["costs"] + two["costs"]:
+        cost.pop("seconds")
     assert one == two
     assert _no_worker_stays()
 

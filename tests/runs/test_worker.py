@@ -14,6 +14,7 @@ from prox.corpora import Block, Quarantined, get_preset
 from prox.program import DropDocument, KeepDocument, Policy, Program, RemoveLines
 from prox.refiners import Draft, Level
 from prox.runs import worker as worker_module
+from prox.runs.costs import StageCost
 from prox.runs.recipe import Recipe
 from prox.runs.stages import Stage
 from prox.runs.worker import PROGRAM_SCHEMA, UnitReport, Worker
@@ -199,7 +200,7 @@ def test_a_unit_without_a_document_left_writes_no_text(refine, out):
 
 
 def test_a_unit_of_blank_lines_has_programs_without_rows(refine, out):
-    assert refine(lines_block([b"", b"  ", b""])) == UnitReport()
+    assert refine(lines_block([b"", b"  ", b""])) == UnitReport(costs=(StageCost(),))
     assert programs(out) == []
 
 

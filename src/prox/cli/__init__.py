@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from prox.cli.doctor import doctor
 from prox.cli.execute import execute
 from prox.cli.preview import preview
 from prox.cli.refine import refine
@@ -22,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (refine, preview, execute, score):
+for verb in (refine, preview, execute, score, doctor):
     app.command()(verb)
 
 

@@ -13,7 +13,7 @@ def execute(
     output: Annotated[str, typer.Argument(metavar="OUTPUT", help="A new folder.")],
     corpus: Corpus = None,
     text_field: TextField = None,
-    format: Format = "parquet",
+    format: Format = None,
     workers: Workers = None,
     json: RunJson = False,
 ) -> None:
@@ -26,6 +26,7 @@ def execute(
     from prox.cli.running import recipe_from_options, run
 
     recipe = recipe_from_options(
+        None,
         input=tuple(input),
         output=output,
         refiners=(f"stored:{programs}",),

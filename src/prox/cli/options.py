@@ -3,14 +3,67 @@
 from typing import Annotated, TypeAlias
 
 import typer
+import yaml
+
+from prox.errors import UsageError
 
 Refiners: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
         "--refiner",
         metavar="SPEC",
-        help="Who writes the programs: tagger (the default) or stored:FOLDER. Once for all levels, or once per level, "
-        "documents first.",
+        help="Who writes the programs: tagger (the default), a language model (transformers:MODEL, vllm:MODEL, "
+        "openai:MODEL@URL) or stored:FOLDER. Once for all levels, or once per level, documents first.",
+    ),
+]
+Uncertain: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LOW..HIGH",
+        help="Two refiners in a row at each level: the first decides where its scores are outside this range, the "
+        "second one sees the rest. E.g. 0.2..0.8.",
+    ),
+]
+Family: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="How the language model is asked: prox-document, prox-chunk, ultrax or instruct (few-shot, any chat "
+        "model). Told from its name or config if not given.",
+    ),
+]
+SystemPrompt: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="FILE", help="The system text for the language model; UltraX models need theirs.")
+]
+Constrain: TypeAlias = Annotated[
+    bool,
+    typer.Option("--constrain", help="Let the language model write nothing but well-formed programs for the page."),
+]
+EngineOptions: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--engine-option",
+        metavar="NAME=VALUE",
+        help="An option of the engine: tensor_parallel_size=2 (vllm), dtype=bfloat16 (transformers), concurrency=128 "
+        "(openai), … May be given several times.",
+    ),
+]
+RecipeFile: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--recipe", metavar="FILE", help="A recipe (YAML); options given beside it override its fields."),
+]
+OnFailure: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="keep|quarantine",
+        help="What becomes of a document for which a refiner could write no program: kept as it was (the default), or "
+        "quarantined.",
+    ),
+]
+MostUnusable: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE", help="Stop if more of the first programs cannot be used; 0.3 if not given, 1 never stops."
     ),
 ]
 OneLevel: TypeAlias = Annotated[
@@ -36,7 +89,30 @@ TextField: TypeAlias = Annotated[
     str | None, typer.Option(metavar="NAME", help="The field or column that holds the text.")
 ]
 Format: TypeAlias = Annotated[
-    str, typer.Option(metavar="NAME", help="Format of the refined text: parquet, or jsonl (JSON Lines with zstd).")
+    str | None,
+    typer.Option(metavar="NAME", help="Format of the refined text: parquet, or jsonl (JSON Lines with zstd)."),
 ]
-Workers: TypeAlias = Annotated[int | None, typer.Option(help="Worker processes; as many as cores if not given.")]
+Workers: TypeAlias = Annotated[
+    int | None,
+    typer.Option(help="Worker processes, as many as cores if not given; threads where a language model is at work."),
+]
 RunJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print run.json at the end instead of a table.")]
+
+
+def engine_options(given: list[str] | None) -> dict[str, str | int | float | bool | None]:
+    """Options of an engine as YAML reads their values, so that numbers are numbers.
+
+    Raises:
+        UsageError: One is not NAME=VALUE.
+    """
+    options: dict[str, str | int | float | bool | None] = {}
+    for each in given or []:
+        name, equals, value = each.partition("=")
+        if not name or not equals:
+            raise UsageError(f'--engine-option "{each}" is not NAME=VALUE. Write for example dtype=bfloat16')
+        try:
+            read = yaml.safe_load(value)
+        except yaml.YAMLError:
+            read = value
+        options[name] = read if isinstance(read, str | int | float | bool) else value
+    return options

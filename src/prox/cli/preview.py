@@ -5,7 +5,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from prox.cli.options import Corpus, KeepThreshold, OneLevel, Refiners, TextField
+from prox.cli.options import (
+    Constrain,
+    Corpus,
+    EngineOptions,
+    Family,
+    KeepThreshold,
+    OneLevel,
+    RecipeFile,
+    Refiners,
+    SystemPrompt,
+    TextField,
+    Uncertain,
+    engine_options,
+)
 
 if TYPE_CHECKING:
     from prox.corpora import Quarantined
@@ -15,9 +28,15 @@ if TYPE_CHECKING:
 def preview(
     input: Annotated[list[str], typer.Argument(metavar="INPUT", help="Files, folders or globs of JSONL or Parquet.")],
     count: Annotated[int, typer.Option("-n", "--count", min=1, help="How many documents.")] = 5,
+    recipe: RecipeFile = None,
     refiner: Refiners = None,
     level: OneLevel = None,
     keep_threshold: KeepThreshold = None,
+    uncertain: Uncertain = None,
+    family: Family = None,
+    system_prompt: SystemPrompt = None,
+    constrain: Constrain = False,
+    engine_option: EngineOptions = None,
     corpus: Corpus = None,
     text_field: TextField = None,
     full: Annotated[bool, typer.Option("--full", help="Show every line of long documents.")] = False,
@@ -36,18 +55,24 @@ def preview(
     from prox.corpora import json_text
     from prox.runs.preview import preview_documents
 
-    recipe = recipe_from_options(
+    resolved = recipe_from_options(
+        recipe,
         input=tuple(input),
         output="",
-        refiners=tuple(refiner or ["tagger"]),
+        refiners=refiner,
         level=level,
         keep_threshold=keep_threshold,
+        uncertain=uncertain,
+        family=family,
+        system_prompt=system_prompt,
+        constrain=constrain or None,
+        engine=engine_options(engine_option) or None,
         corpus=corpus,
         text_field=text_field,
         workers=1,
     )
     console = Console()
-    for entry in preview_documents(recipe, count):
+    for entry in preview_documents(resolved, count):
         if json:
             sys.stdout.buffer.write(json_text.dumps(_as_json(entry)) + b"\n")
         else:
@@ -77,6 +102,7 @@ def _as_json(entry: "Refined | Quarantined") -> dict[str, Any]:
                 "line_scores": None if stage.line_scores is None else list(stage.line_scores),
                 "rejected": stage.rejected,
                 "failures": stage.failures,
+                "raw_output": stage.raw_output,
             }
             for stage in entry.stages
         ],

@@ -4,18 +4,44 @@ from typing import Annotated
 
 import typer
 
-from prox.cli.options import Corpus, Format, KeepThreshold, OneLevel, Refiners, RunJson, TextField, Workers
+from prox.cli.options import (
+    Constrain,
+    Corpus,
+    EngineOptions,
+    Family,
+    Format,
+    KeepThreshold,
+    MostUnusable,
+    OneLevel,
+    OnFailure,
+    RecipeFile,
+    Refiners,
+    RunJson,
+    SystemPrompt,
+    TextField,
+    Uncertain,
+    Workers,
+    engine_options,
+)
 
 
 def refine(
     input: Annotated[list[str], typer.Argument(metavar="INPUT", help="Files, folders or globs of JSONL or Parquet.")],
     output: Annotated[str, typer.Argument(metavar="OUTPUT", help="A new folder.")],
+    recipe: RecipeFile = None,
     refiner: Refiners = None,
     level: OneLevel = None,
     keep_threshold: KeepThreshold = None,
+    uncertain: Uncertain = None,
+    family: Family = None,
+    system_prompt: SystemPrompt = None,
+    constrain: Constrain = False,
+    engine_option: EngineOptions = None,
+    on_failure: OnFailure = None,
+    most_unusable: MostUnusable = None,
     corpus: Corpus = None,
     text_field: TextField = None,
-    format: Format = "parquet",
+    format: Format = None,
     workers: Workers = None,
     json: RunJson = False,
 ) -> None:
@@ -27,18 +53,28 @@ def refine(
     not be read) and run.json.
 
     Example: prox refine crawl/*.jsonl.gz refined
+
+    With language models: prox refine crawl refined --recipe recipes/prox-general.yaml
     """
     from prox.cli.running import recipe_from_options, run
 
-    recipe = recipe_from_options(
+    resolved = recipe_from_options(
+        recipe,
         input=tuple(input),
         output=output,
-        refiners=tuple(refiner or ["tagger"]),
+        refiners=refiner,
         level=level,
         keep_threshold=keep_threshold,
+        uncertain=uncertain,
+        family=family,
+        system_prompt=system_prompt,
+        constrain=constrain or None,
+        engine=engine_options(engine_option) or None,
+        on_failure=on_failure,
+        most_unusable=most_unusable,
         corpus=corpus,
         text_field=text_field,
         format=format,
         workers=workers,
     )
-    run(recipe, json)
+    run(resolved, json)

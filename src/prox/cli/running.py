@@ -21,7 +21,7 @@ from rich.table import Table
 
 from prox.cli.visible import visible
 from prox.errors import RunError, UsageError
-from prox.runs.recipe import Recipe, make_recipe
+from prox.runs.recipe import Recipe, make_recipe, read_recipe
 from prox.runs.refine import Progress as RunProgress
 from prox.runs.refine import RunResult, refine_corpus
 from prox.runs.stages import DECISIONS, QUARANTINED
@@ -29,20 +29,32 @@ from prox.runs.stages import DECISIONS, QUARANTINED
 _LOG_SECONDS = 10
 
 
-def recipe_from_options(**options: Any) -> Recipe:
-    """A recipe from the options of a verb.
+_THREADS = {"vllm": 4, "openai": 4, "transformers": 2}
+"""Units at once beside a language model: enough that it never waits for the next one."""
+
+
+def recipe_from_options(file: str | None, **options: Any) -> Recipe:
+    """A recipe from a file and the options of a verb; what is None was not given.
 
     Raises:
-        UsageError: An option has a value that no recipe has.
+        UsageError: The file cannot be read, or a field has a value that no recipe has.
     """
-    if options["workers"] is None:
-        options["workers"] = min(os.cpu_count() or 1, 32)
+    fields = {} if file is None else read_recipe(file)
+    given = {name: value for name, value in options.items() if value is not None}
+    fields |= given
     try:
-        return make_recipe(**options)
+        recipe = make_recipe(**fields)
     except UsageError as error:
         name, _, problem = str(error).partition(": ")
-        option = "refiner" if name == "refiners" else name.replace("_", "-")
+        if name not in given:
+            raise UsageError(f"{file}: {error}" if file else str(error)) from error
+        option = {"refiners": "refiner", "engine": "engine-option"}.get(name, name.replace("_", "-"))
         raise UsageError(f"--{option}: {problem}") from error
+    if "workers" in fields:
+        return recipe
+    engines = [spec.partition(":")[0] for spec in recipe.specs()]
+    threads = max(_THREADS.get(engine, 0) for engine in engines)
+    return recipe.model_copy(update={"workers": threads or min(os.cpu_count() or 1, 32)})
 
 
 def run(recipe: Recipe, as_json: bool) -> None:
@@ -129,7 +141,9 @@ def _line(progress: RunProgress) -> str:
     report = progress.report
     rate = report.text_bytes / 1e6 / max(progress.seconds, 1e-9)
     decisions = ", ".join(f"{name} {report.decisions[name]:,}" for name in DECISIONS)
-    return f"{rate:.1f} MB/s, {decisions}"
+    under_way = progress.documents - sum(report.decisions.values())
+    more = f", {under_way:,} in work" if under_way > 0 else ""
+    return f"{rate:.1f} MB/s, {decisions}{more}"
 
 
 def _print_summary(result: RunResult, recipe: Recipe) -> None:
@@ -148,6 +162,8 @@ def _print_summary(result: RunResult, recipe: Recipe) -> None:
     rate = record["text_bytes"] / 1e6 / max(result.seconds, 1e-9)
     console.print(f"words  {before:,} → {after:,}{share}", highlight=False)
     console.print(f"text   {record['text_bytes'] / 1e6:,.1f} MB, {rate:.1f} MB/s", highlight=False)
+    if any(cost["tokens_in"] for cost in record["costs"]):
+        console.print(_cost_table(record["costs"]))
     for reason, count in list(record["reasons"].items())[:6]:
         console.print(f"  {count:,} × {visible(reason)}", markup=False, highlight=False)
     for problem in result.problems[:10]:
@@ -156,3 +172,31 @@ def _print_summary(result: RunResult, recipe: Recipe) -> None:
         names = ", ".join(visible(path.rpartition("/")[2]) for path in result.passed_over[:5])
         console.print(f"passed over {len(result.passed_over)} other files: {names}", markup=False, highlight=False)
     console.print(f"→ {recipe.output}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _cost_table(costs: list[dict[str, Any]]) -> Table:
+    """What the stages cost, where a language model was at work."""
+    table = Table(title="cost by stage", title_justify="left")
+    table.add_column("stage", overflow="fold")
+    columns = ["programs", "unusable", "tokens in", "tokens out", "seconds", "FLOPs"]
+    cascade = any("share_sent" in cost for cost in costs)
+    for name in columns + (["words sent", "FLOPs saved"] if cascade else []):
+        table.add_column(name, justify="right")
+    for cost in costs:
+        row = [
+            f"{cost['programs']:,}",
+            f"{cost['unusable']:,}",
+            f"{cost['tokens_in']:,}",
+            f"{cost['tokens_out']:,}",
+            f"{cost['seconds']:,.1f}",
+            _flops(cost["flops"]),
+        ]
+        if cascade:
+            share = cost.get("share_sent")
+            row += ["" if share is None else f"{share:.1%}", _flops(cost.get("flops_saved"))]
+        table.add_row(visible(f"{cost['level']}: {cost['stage']}"), *row)
+    return table
+
+
+def _flops(count: int | None) -> str:
+    return "–" if count is None else f"{count:.2g}"

@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from prox.cli.options import KeepThreshold, Refiners
+from prox.cli.options import (
+    Constrain,
+    EngineOptions,
+    Family,
+    KeepThreshold,
+    Refiners,
+    SystemPrompt,
+    Uncertain,
+    engine_options,
+)
 from prox.cli.visible import visible
 from prox.errors import UsageError
 from prox.refiners import Level
@@ -28,6 +37,11 @@ def score(
         typer.Option(min=0, max=1, help="Leave out records whose field `suspect` is higher, e.g. 0.25."),
     ] = None,
     keep_threshold: KeepThreshold = None,
+    uncertain: Uncertain = None,
+    family: Family = None,
+    system_prompt: SystemPrompt = None,
+    constrain: Constrain = False,
+    engine_option: EngineOptions = None,
     json: Annotated[bool, typer.Option("--json", help="Write JSON to standard output.")] = False,
 ) -> None:
     """Score a refiner against gold: pages with labelled lines, documents labelled keep or drop.
@@ -41,17 +55,31 @@ def score(
 
     import orjson
 
-    from prox.refiners.specs import load_refiner
+    from prox.cli.running import recipe_from_options
+    from prox.runs.recipe import refiner_for
     from prox.runs.score import score_gold
 
-    specs = refiner or ["tagger"]
-    if len(specs) > len(Level):
-        raise UsageError("give --refiner once for all levels, or once for documents and then once for chunks")
+    recipe = recipe_from_options(
+        None,
+        input=(),
+        output="",
+        refiners=refiner,
+        keep_threshold=keep_threshold,
+        uncertain=uncertain,
+        family=family,
+        system_prompt=system_prompt,
+        constrain=constrain or None,
+        engine=engine_options(engine_option) or None,
+        workers=1,
+    )
+    specs = recipe.specs()
     of_level = {Level.DOCUMENT: specs[0], Level.CHUNK: specs[-1]}
+    if uncertain:
+        of_level = dict.fromkeys(Level, " | ".join(specs))
     with _Progress(" + ".join(specs)) as progress:
         scores = score_gold(
             gold,
-            lambda level: load_refiner(of_level[level], level, keep_threshold),
+            lambda level: refiner_for(recipe, level),
             _filter(only or [], most_suspect),
             progress.advance,
         )

@@ -10,7 +10,7 @@ from rich.text import Text
 from prox.cli.visible import visible
 from prox.corpora import Quarantined
 from prox.document import split_lines
-from prox.program import Program, RemoveLines, Replace
+from prox.program import InsertLine, Program, RemoveLines, Replace, ReplaceOnce
 from prox.runs.stages import Refined
 
 _SHOWN_LINES = 60
@@ -54,14 +54,17 @@ def _rows(entry: Refined, most: int | None) -> list[Row]:
     lines = split_lines(entry.document.text)
     scores = next((stage.line_scores for stage in entry.stages if stage.line_scores is not None), None)
     removed: set[int] = set()
-    replaced: dict[int, list[Replace]] = {}
+    replaced: dict[int, list[Replace | ReplaceOnce]] = {}
+    behind: dict[int, list[InsertLine]] = {}
     for operation in entry.program.operations:
         if isinstance(operation, RemoveLines):
             removed.update(range(operation.first, operation.last + 1))
-        elif isinstance(operation, Replace):
+        elif isinstance(operation, InsertLine):
+            behind.setdefault(operation.after, []).append(operation)
+        elif isinstance(operation, Replace | ReplaceOnce):
             for number in _lines_with(operation, lines):
                 replaced.setdefault(number, []).append(operation)
-    rows = []
+    rows = _inserted(behind.get(-1, ()), most)
     for number, line in enumerate(lines):
         label = f"{number}" if scores is None else f"{number} {scores[number]:3d}%"
         raw, refined = Text(_cut(line, most)), Text(_cut(line, most))
@@ -73,11 +76,19 @@ def _rows(entry: Refined, most: int | None) -> list[Row]:
                 line = line.replace(operation.source, operation.target)
             refined = Text(_cut(line, most), style="yellow")
         rows.append((label, raw, refined))
+        rows += _inserted(behind.get(number, ()), most)
     return rows
 
 
-def _lines_with(operation: Replace, lines: Sequence[str]) -> list[int]:
+def _inserted(operations: Sequence[InsertLine], most: int | None) -> list[Row]:
+    texts = [text for each in sorted(operations, key=lambda each: each.place) for text in split_lines(each.text)]
+    return [("", Text(""), Text("+ " + _cut(text, most), style="green")) for text in texts]
+
+
+def _lines_with(operation: Replace | ReplaceOnce, lines: Sequence[str]) -> list[int]:
     """The numbers of the lines in which a replacement finds its source."""
+    if isinstance(operation, ReplaceOnce):
+        return [operation.line] if operation.source in lines[operation.line] else []
     first = operation.first or 0
     last = len(lines) - 1 if operation.last is None else min(operation.last, len(lines) - 1)
     return [number for number in range(first, last + 1) if operation.source in lines[number]]

@@ -1,6 +1,6 @@
 """The language of edits: operations, programs, their dialects, and the one executor. Standard library only."""
 
-from prox.program.dialects import PROX_CHUNK, PROX_DOCUMENT, Dialect, get_dialect
+from prox.program.dialects import PROX_CHUNK, PROX_DOCUMENT, REFINEX, ULTRAX, Dialect, get_dialect
 from prox.program.executor import Outcome, Rejected, execute
 from prox.program.metrics import (
     Counts,
@@ -15,12 +15,14 @@ from prox.program.metrics import (
 )
 from prox.program.operations import (
     DropDocument,
+    InsertLine,
     KeepDocument,
     Operation,
     ParseError,
     Program,
     RemoveLines,
     Replace,
+    ReplaceOnce,
     Scope,
 )
 from prox.program.policy import Policy, count_words
@@ -28,10 +30,13 @@ from prox.program.policy import Policy, count_words
 __all__ = [
     "PROX_CHUNK",
     "PROX_DOCUMENT",
+    "REFINEX",
+    "ULTRAX",
     "Counts",
     "Dialect",
     "DocumentScore",
     "DropDocument",
+    "InsertLine",
     "KeepDocument",
     "Operation",
     "Outcome",
@@ -41,6 +46,7 @@ __all__ = [
     "Rejected",
     "RemoveLines",
     "Replace",
+    "ReplaceOnce",
     "Scope",
     "auc",
     "content_counts",

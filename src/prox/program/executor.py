@@ -6,12 +6,22 @@ in constant time however large its numbers are.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from prox.document import join_lines, split_lines
 from prox.program.calls import ParseError
-from prox.program.operations import DropDocument, KeepDocument, Operation, Program, RemoveLines, Replace
+from prox.program.operations import (
+    DropDocument,
+    InsertLine,
+    KeepDocument,
+    Operation,
+    Program,
+    RemoveLines,
+    Replace,
+    ReplaceOnce,
+)
 from prox.program.policy import Policy, count_words, most_words
-from prox.program.replacing import is_subsequence, replace_across_lines, replace_within_lines
+from prox.program.replacing import NOT_THERE, is_subsequence, replace_across_lines, replace_within_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +39,14 @@ class Outcome:
     Attributes:
         text: The refined text; `None` if the document is dropped.
         edited: Whether the text is another one than before.
-        applied: The operations that were carried out, as they were written, program by program.
+        applied: The operations that were carried out, as they were written, program by program; with them those that
+            found nothing left to do, because an earlier one of the same program had done it.
         rejected: Those that were not, one by one. The sound operations of an ignored program are in neither list.
         reason: Why the document was dropped or a program ignored, else "".
         errors: The parse errors of all programs.
         program: What was effectively done: `DropDocument` alone for a dropped document, else the replacements with
-            the scopes as their bounds, then the removals, merged and sorted. Executed under `Policy.unlimited()` it
-            gives the same text.
+            their lines as bounds, then the new lines in their order, then the removals, merged and sorted. Executed
+            under `Policy.unlimited()` it gives the same text.
     """
 
     text: str | None
@@ -62,10 +73,33 @@ class _Review:
     replaced: list[Replace] = field(default_factory=list)  # what was replaced, with the bounds that were in force
 
 
+@dataclass(slots=True)
+class _Page:
+    """A document while it is edited.
+
+    Attributes:
+        lines: All of them, so that each keeps its number.
+        size: Their characters with line breaks, and those of what is inserted.
+        most: The size that it may grow to.
+        joined: The lines that have become part of another one.
+        inserted: The new lines, as they were written.
+    """
+
+    lines: list[str]
+    size: int
+    most: int
+    joined: set[int]
+    inserted: list[InsertLine]
+
+
+_Before: TypeAlias = tuple[list[str], set[int], int, int]
+"""A page as it was before a program: the lines of the program's scope, the joined lines, size, number of new lines."""
+
+
 GROWTH = 10
 GROWTH_OF_SHORT_TEXTS = 10_000
-"""Replacements can make a text so many times longer, and by so many characters more: a few that each double it would
-fill any memory. It is no policy: a stored program must mean the same under all of them."""
+"""Replacements and new lines can make a text so many times longer, and by so many characters more: a few replacements
+that each double it would fill any memory. It is no policy: a stored program must mean the same under all of them."""
 
 DEFAULT = Policy()
 DROPPED = Program((DropDocument(),))
@@ -75,8 +109,9 @@ def execute(text: str, program: Program | Sequence[Program], policy: Policy = DE
     r"""Apply a program, or the programs of a document's chunks, to the document's text.
 
     Line numbers mean the lines of `text`, whatever other operations do. Replacements come first, in order, each on the
-    result of the one before; then lines are removed (ProX, appendix A). A program acts only within its scope, and can
-    drop the document only if its scope is all of it. Errors are limited program by program, words for the document.
+    result of the one before (ProX, appendix A); then lines are added, and lines are removed. A program acts only within
+    its scope, and can drop the document only if its scope is all of it. Errors are limited program by program, words
+    for the document. A source that was there when its program began, and is gone when its turn comes, is no error.
 
     >>> page = "Home | About\nThe text.\nIt goes on. [edit]\n"
     >>> program = Program.parse('remove_lines(0, 0)\nnormalize(" [edit]")\nremove_lines(70, 71)')
@@ -91,7 +126,7 @@ def execute(text: str, program: Program | Sequence[Program], policy: Policy = DE
     """
     programs = (program,) if isinstance(program, Program) else program
     lines = split_lines(text)
-    joined: set[int] = set()
+    page = _Page(lines, len(text), GROWTH * len(text) + GROWTH_OF_SHORT_TEXTS, set(), [])
     reviews = [_review(program, len(lines) - 1, policy) for program in programs]
     planned = _planned_removals(reviews)
     applied: list[Operation] = []
@@ -102,12 +137,13 @@ def execute(text: str, program: Program | Sequence[Program], policy: Policy = DE
     dropped = False
 
     for review in reviews:
-        before = _replace(review, lines, joined, planned, GROWTH * len(text) + GROWTH_OF_SHORT_TEXTS)
+        before = _edit(review, page, planned)
         refused, allowed = _sort_out(review, rejected)
         faults = len(review.program.errors) + refused
         if policy.errors_allowed is not None and faults > policy.errors_allowed:
             if before is not None:
-                lines[review.first : review.last + 1], joined = before
+                lines[review.first : review.last + 1], page.joined, page.size, inserted_before = before
+                del page.inserted[inserted_before:]
             reasons.append(_ignored(review, faults, policy.errors_allowed))
             continue
         applied += allowed
@@ -123,11 +159,13 @@ def execute(text: str, program: Program | Sequence[Program], policy: Policy = DE
         reasons.append("the program drops the document")
     else:
         removals = _merge(removals)
-        refined = _join_what_is_left(lines, removals, joined)
+        inserted = sorted(page.inserted, key=lambda each: (each.after, each.place)) if page.inserted else []
+        refined = _join_what_is_left(page, removals, inserted)
         shortage = _shortage(text, refined, policy)
         if shortage:
             reasons.append(shortage)
             refined = None
+        effective += inserted
         effective += [RemoveLines(first, last) for first, last in removals]
         if not effective and applied:
             effective.append(KeepDocument())
@@ -167,7 +205,23 @@ def _review(program: Program, end: int, policy: Policy) -> _Review:
             elif not objection and max(start, first) > min(stop, last):
                 objection = OUT_OF_SCOPE
             elif policy.deletions_only and not is_subsequence(operation.target, operation.source):
-                objection = objection or "the target is not the source with deletions, and only deletions are allowed"
+                objection = objection or NOT_A_DELETION
+        elif isinstance(operation, ReplaceOnce):
+            objection = _misplaced(operation.line, operation.line, end)
+            if not operation.source:
+                objection = "empty source"
+            elif "\n" in operation.source:
+                objection = "source with a line break, for one line"
+            elif not objection and not first <= operation.line <= last:
+                objection = OUT_OF_SCOPE
+            elif policy.deletions_only and not is_subsequence(operation.target, operation.source):
+                objection = objection or NOT_A_DELETION
+        elif isinstance(operation, InsertLine):
+            objection = "" if operation.after == -1 else _misplaced(operation.after, operation.after, end)
+            if not objection and not (first - 1 <= operation.after <= last and first <= last):
+                objection = OUT_OF_SCOPE
+            elif policy.deletions_only:
+                objection = objection or "a new line, and only deletions are allowed"
         elif isinstance(operation, DropDocument):
             if keeps:
                 objection = "the same program keeps the document"
@@ -178,6 +232,8 @@ def _review(program: Program, end: int, policy: Policy) -> _Review:
 
 
 OUT_OF_SCOPE = "outside the lines that the program was written for"
+NOT_A_DELETION = "the target is not the source with deletions, and only deletions are allowed"
+TOO_LONG = f"the text would grow to more than {GROWTH} times its size"
 
 
 def _misplaced(first: int, last: int, end: int) -> str:
@@ -205,42 +261,94 @@ def _planned_removals(reviews: Sequence[_Review]) -> Collection[int]:
     return {number for first, last in _merge(removals) for number in range(first, last + 1)}
 
 
-def _replace(
-    review: _Review, lines: list[str], joined: set[int], planned: Collection[int], most_characters: int
-) -> tuple[list[str], set[int]] | None:
-    """Carry out the replacements of a program; note what was done, and the objections that the text raises.
+WITHOUT_NEW_TEXT = (RemoveLines, KeepDocument, DropDocument)
 
-    Returns the lines of its scope, and the joined ones, as they were before it; `None` if nothing was tried.
+
+def _edit(review: _Review, page: _Page, planned: Collection[int]) -> _Before | None:
+    """Carry out the replacements and insertions of a program; note what was done, and what the text objects to.
+
+    Returns the page as it was before; `None` if nothing was tried.
     """
     before = None
+    done: set[ReplaceOnce] = set()  # each acts on its one occurrence, and that is there but once
     for index, operation in enumerate(review.program.operations):
-        if review.objections[index] or not isinstance(operation, Replace):
+        if review.objections[index] or isinstance(operation, WITHOUT_NEW_TEXT):
             continue
         if before is None:
-            before = lines[review.first : review.last + 1], set(joined)
-        source, target = operation.source, operation.target
-        first = review.first if operation.first is None else max(review.first, operation.first)
-        last = review.last if operation.last is None else min(review.last, operation.last)
-        if len(target) > len(source) and _size_after(lines, first, last, source, target) > most_characters:
-            objection = f"the text would grow to more than {GROWTH} times its size"
-        elif "\n" in source:
-            objection = replace_across_lines(lines, joined, first, last, source, target, planned)
-        else:
-            found = replace_within_lines(lines, first, last, source, target)
-            objection = "" if found else "source is not in its lines"
-        if objection:
-            review.objections[index] = objection
-        elif first == 0 and last == len(lines) - 1:
-            review.replaced.append(Replace(source, target))
-        else:
-            review.replaced.append(Replace(source, target, first, last))
+            scope = page.lines[review.first : review.last + 1]
+            before = scope, page.joined.copy(), page.size, len(page.inserted)
+        if isinstance(operation, Replace):
+            review.objections[index] = _replace(operation, review, page, before, planned)
+        elif isinstance(operation, ReplaceOnce):
+            if operation not in done:
+                objection = review.objections[index] = _replace_once(operation, review, page, before)
+                if not objection:
+                    done.add(operation)
+        elif isinstance(operation, InsertLine):
+            review.objections[index] = _insert(operation, page)
     return before
 
 
-def _size_after(lines: list[str], first: int, last: int, source: str, target: str) -> int:
-    """The characters that the document would have after a replacement, at most."""
-    occurrences = join_lines(lines[first : last + 1]).count(source)
-    return sum(map(len, lines)) + len(lines) + occurrences * (len(target) - len(source))
+def _replace(operation: Replace, review: _Review, page: _Page, before: _Before, planned: Collection[int]) -> str:
+    source, target, lines = operation.source, operation.target, page.lines
+    first = review.first if operation.first is None else max(review.first, operation.first)
+    last = review.last if operation.last is None else min(review.last, operation.last)
+    longer = len(target) - len(source)
+    if longer > 0 and page.size + longer * join_lines(lines[first : last + 1]).count(source) > page.most:
+        return TOO_LONG
+    if "\n" in source:
+        grown = replace_across_lines(lines, page.joined, first, last, source, target, planned)
+    else:
+        grown = replace_within_lines(lines, first, last, source, target)
+    if isinstance(grown, str):
+        return "" if grown == NOT_THERE and _was_there(source, first, last, review, before) else grown
+    page.size += grown
+    review.replaced.append(_bounded(source, target, first, last, page))
+    return ""
+
+
+def _was_there(source: str, first: int, last: int, review: _Review, before: _Before) -> bool:
+    """Whether a source that is not in its lines was taken from them by an earlier replacement of its program."""
+    if not review.replaced:
+        return False
+    scope, joined, _, _ = before
+    lines = scope[first - review.first : last + 1 - review.first]
+    return source in join_lines([line for number, line in enumerate(lines, first) if number not in joined])
+
+
+def _replace_once(operation: ReplaceOnce, review: _Review, page: _Page, before: _Before) -> str:
+    number, source, target = operation.line, operation.source, operation.target
+    line = page.lines[number]
+    count = before[0][number - review.first].count(source)
+    if not count:
+        return "source is not in its line"
+    if count == 1:
+        count = line.count(source)  # more, if an earlier target brought it: nobody knows which one is meant
+        if not count:
+            return ""
+    if count > 1:
+        return f"source occurs {count} times in its line, not once"
+    if len(target) > len(source) and page.size + len(target) - len(source) > page.most:
+        return TOO_LONG
+    page.lines[number] = line.replace(source, target)
+    page.size += len(target) - len(source)
+    review.replaced.append(_bounded(source, target, number, number, page))  # the same, as it occurs once
+    return ""
+
+
+def _bounded(source: str, target: str, first: int, last: int, page: _Page) -> Replace:
+    if first == 0 and last == len(page.lines) - 1:
+        return Replace(source, target)
+    return Replace(source, target, first, last)
+
+
+def _insert(operation: InsertLine, page: _Page) -> str:
+    size = page.size + len(operation.text) + 1
+    if size > page.most:
+        return TOO_LONG
+    page.size = size
+    page.inserted.append(operation)
+    return ""
 
 
 def _sort_out(review: _Review, rejected: list[Rejected]) -> tuple[int, list[Operation]]:
@@ -271,9 +379,12 @@ def _merge(removals: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
-def _join_what_is_left(lines: list[str], removals: list[tuple[int, int]], joined: set[int]) -> str:
-    if joined:  # a joined line is never one that is removed
-        removals = _merge(removals + [(number, number) for number in joined])
+def _join_what_is_left(page: _Page, removals: list[tuple[int, int]], inserted: Sequence[InsertLine]) -> str:
+    lines = page.lines
+    if page.joined:  # a joined line is never one that is removed
+        removals = _merge(removals + [(number, number) for number in page.joined])
+    if inserted:
+        return _join_with(inserted, lines, removals)
     if not removals:
         return join_lines(lines)
     left: list[str] = []
@@ -282,6 +393,20 @@ def _join_what_is_left(lines: list[str], removals: list[tuple[int, int]], joined
         left += lines[position:first]
         position = last + 1
     return join_lines(left + lines[position:])
+
+
+def _join_with(inserted: Sequence[InsertLine], lines: list[str], removals: list[tuple[int, int]]) -> str:
+    left: list[str] = []
+    behind: dict[int, list[str]] = {}
+    for each in inserted:
+        behind.setdefault(each.after, []).append(each.text)
+    removed = {number for first, last in removals for number in range(first, last + 1)}
+    left += behind.get(-1, ())
+    for number, line in enumerate(lines):
+        if number not in removed:
+            left.append(line)
+        left += behind.get(number, ())
+    return join_lines(left)
 
 
 def _shortage(text: str, refined: str, policy: Policy) -> str:

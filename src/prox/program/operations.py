@@ -7,12 +7,14 @@ from prox.program.calls import Parameter, ParseError, Signature, parse_calls, qu
 
 __all__ = [
     "DropDocument",
+    "InsertLine",
     "KeepDocument",
     "Operation",
     "ParseError",
     "Program",
     "RemoveLines",
     "Replace",
+    "ReplaceOnce",
     "Scope",
 ]
 
@@ -52,7 +54,33 @@ class Replace:
     last: int | None = None
 
 
-Operation: TypeAlias = DropDocument | KeepDocument | RemoveLines | Replace
+@dataclass(frozen=True, slots=True)
+class ReplaceOnce:
+    r"""Replace `source` by `target` in one line, in which it occurs exactly once (RefineX, UltraX).
+
+    `line` counts like the lines of `RemoveLines`. Occurrences are counted in the line as it is before the first
+    operation of the same program. A source has no `\n`.
+    """
+
+    line: int
+    source: str
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InsertLine:
+    """Add a line behind line `after`, which counts like those of `RemoveLines`; -1 is before the first line (UltraX).
+
+    Several behind one line are ordered by `place`, then as they were written. They get no number, and they stay where
+    they are if the line they stand behind is removed.
+    """
+
+    after: int
+    text: str
+    place: int = 0
+
+
+Operation: TypeAlias = DropDocument | KeepDocument | RemoveLines | Replace | ReplaceOnce | InsertLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +109,13 @@ class Program:
     def parse(cls, text: str, scope: Scope | None = None) -> "Program":
         r"""Read the canonical form, and with it everything that the ProX dialects accept; never raises.
 
+        RefineX and UltraX have dialects of their own (`get_dialect`), because the latter counts lines from 1.
+
         >>> program = Program.parse('remove_lines(line_start=3, line_end=5)\nnormalize("Share (12)")')
         >>> program.operations
         (RemoveLines(first=3, last=5), Replace(source='Share (12)', target='', first=None, last=None))
+        >>> Program.parse('replace_str(3, "teh", "the")\nadd_line(line_after=-1, text="Title")').operations
+        (ReplaceOnce(line=3, source='teh', target='the'), InsertLine(after=-1, text='Title', place=0))
         >>> Program.parse("drop").errors
         (ParseError(offset=0, line=0, message='text that is not a call', snippet='drop'),)
         """
@@ -119,6 +151,10 @@ def render_operation(operation: Operation) -> str:
             bounds = "" if start is None else f", line_start={write_number(start)}"
             bounds += "" if end is None else f", line_end={write_number(end)}"
             return f"normalize(source_str={quote(source)}, target_str={quote(target)}{bounds})"
+        case ReplaceOnce(line, source, target):
+            return f"replace_str(line={write_number(line)}, source_str={quote(source)}, target_str={quote(target)})"
+        case InsertLine(after, text, place):
+            return f"add_line(line_after={write_number(after)}, place={write_number(place)}, text={quote(text)})"
 
 
 LINE_START = Parameter(("line_start", "start"), int)
@@ -138,6 +174,11 @@ REPLACE: Signature[Operation] = Signature(
         Parameter(LINE_END.names, int, required=False),
     ),
 )
+REPLACE_ONCE: Signature[Operation] = Signature(ReplaceOnce, (Parameter(("line",), int), SOURCE, TARGET))
+INSERT_LINE: Signature[Operation] = Signature(
+    lambda after, place, text: InsertLine(after, text, place),
+    (Parameter(("line_after",), int), Parameter(("place",), int, 0, required=False), Parameter(("text",), str)),
+)
 
 CANONICAL = {
     "drop_doc": DROP,
@@ -146,4 +187,6 @@ CANONICAL = {
     "untouch_doc": KEEP,
     "remove_lines": REMOVE_LINES,
     "normalize": REPLACE,
+    "replace_str": REPLACE_ONCE,
+    "add_line": INSERT_LINE,
 }

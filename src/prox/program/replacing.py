@@ -8,15 +8,22 @@ not come back into the text. A target with `\n` makes its line longer, it makes 
 from bisect import bisect_right
 from collections.abc import Collection
 
+NOT_THERE = "source is not in its lines"
 
-def replace_within_lines(lines: list[str], first: int, last: int, source: str, target: str) -> bool:
-    """Replace in lines `first` to `last`, both included, a source without line break. Whether there was any."""
+
+def replace_within_lines(lines: list[str], first: int, last: int, source: str, target: str) -> int | str:
+    """Replace in lines `first` to `last`, both included, a source without line break.
+
+    Returns by how many characters they have grown, or why nothing was changed: there is no occurrence.
+    """
     found = False
+    growth = 0
     for number, line in enumerate(lines[first : last + 1], first):
         if source in line:
-            lines[number] = line.replace(source, target)
+            changed = lines[number] = line.replace(source, target)
+            growth += len(changed) - len(line)
             found = True
-    return found
+    return growth if found else NOT_THERE
 
 
 def replace_across_lines(
@@ -27,16 +34,17 @@ def replace_across_lines(
     source: str,
     target: str,
     removed: Collection[int],
-) -> str:
+) -> int | str:
     """Replace in lines `first` to `last`, both included, a source with line breaks.
 
-    Returns why this cannot be done, or "": no occurrence, or one on a line that is `removed`. Then nothing changes.
+    Returns by how many characters the text has grown, or why nothing was changed: there is no occurrence, or one on a
+    line that is `removed`.
     """
     numbers = [number for number in range(first, last + 1) if number not in joined]
     block = "\n".join([lines[number] for number in numbers])
     offset = block.find(source)
     if offset < 0:
-        return "source is not in its lines"
+        return NOT_THERE
     starts = [0]
     for number in numbers[:-1]:
         starts.append(starts[-1] + len(lines[number]) + 1)
@@ -69,10 +77,12 @@ def replace_across_lines(
         for number in numbers[place + 1 : last_place + 1]:
             lines[number] = ""
             joined.add(number)
-    return ""
+    return len(occurrences) * (len(target) - len(source))
 
 
 def is_subsequence(target: str, source: str) -> bool:
     """Whether deletions alone make `target` out of `source`."""
+    if target in source:  # as most are
+        return True
     characters = iter(source)
     return all(character in characters for character in target)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from prox.chunking import Chunk
+from prox.chunking import Chunk, Window
 from prox.program import Program
 
 
@@ -28,6 +28,7 @@ class Draft:
         finish_reason: Why a language model stopped; "" for refiners that do not generate.
         tokens_in: Tokens read by a language model.
         tokens_out: Tokens written by a language model.
+        words_sent: Of a cascade: the words that its second refiner was asked about; None for other refiners.
         errors: Why no usable program could be written; the document is then left as it was.
     """
 
@@ -38,6 +39,7 @@ class Draft:
     finish_reason: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
+    words_sent: int | None = None
     errors: tuple[str, ...] = ()
 
 
@@ -48,12 +50,17 @@ class Refiner(Protocol):
 
     Attributes:
         level: The level of the programs it writes.
-        window: Words of a chunk at most; None if it wants whole documents.
+        window: How much it reads at once, as a number in words; None if it wants whole documents.
         fingerprint: Changes whenever the same chunk could get another program.
     """
 
-    level: Level
-    window: int | None
-    fingerprint: str
+    @property
+    def level(self) -> Level: ...
+
+    @property
+    def window(self) -> Window | int | None: ...
+
+    @property
+    def fingerprint(self) -> str: ...
 
     def refine(self, chunks: Sequence[Chunk]) -> list[Draft]: ...

@@ -4,23 +4,57 @@ import difflib
 
 from prox.errors import UsageError
 from prox.refiners.draft import Level, Refiner
+from prox.refiners.language_model.loading import ModelOptions, levels_of, load_language_model, parse_spec
 
-KNOWN = ("tagger", "stored:FOLDER")
+KNOWN = ("tagger", "transformers:MODEL", "vllm:MODEL", "openai:MODEL@URL", "stored:FOLDER")
+NO_OPTIONS = ModelOptions()
 
 
-def load_refiner(spec: str, level: Level, keep_threshold: float | None = None) -> Refiner:
+def is_language_model(spec: str) -> bool:
+    """Whether a spec names a language model.
+
+    Raises:
+        UsageError: It names one, but not well.
+    """
+    return parse_spec(spec) is not None
+
+
+def levels_of_spec(spec: str, options: ModelOptions = NO_OPTIONS) -> tuple[Level, ...]:
+    """The levels at which a refiner can work.
+
+    Raises:
+        UsageError: The spec names a language model, but not well.
+    """
+    model = parse_spec(spec)
+    return tuple(Level) if model is None else levels_of(model, options)
+
+
+def load_refiner(
+    spec: str, level: Level, keep_threshold: float | None = None, options: ModelOptions = NO_OPTIONS
+) -> Refiner:
     """Load what a spec names.
 
     Args:
-        spec: `tagger`, or `stored:FOLDER` with the programs of an earlier run.
+        spec: `tagger`, a language model (`transformers:MODEL`, `vllm:MODEL`, `openai:MODEL@URL`), or `stored:FOLDER`
+            with the programs of an earlier run.
         level: The level it shall work at.
         keep_threshold: Document level of scoring refiners: the score below which a document is dropped.
+        options: Of a language model.
 
     Raises:
-        UsageError: The spec names no refiner, or a folder without programs.
+        UsageError: The spec names no refiner, or one that cannot be loaded.
+        RunError: A server cannot be reached.
     """
     if keep_threshold is not None and not 0 <= keep_threshold <= 1:
         raise UsageError(f"keep threshold {keep_threshold} is not a probability; give one from 0 (keep all) to 1")
+    model = parse_spec(spec)
+    if model is not None:
+        return load_language_model(model, level, options, keep_threshold)
+    if options != NO_OPTIONS:
+        raise UsageError(
+            f'refiner "{spec}" is no language model: leave out --family, --system-prompt, --constrain and '
+            "--engine-option, or give them to the language model of a recipe file"
+        )
     kind, _, argument = spec.partition(":")
     match kind:
         case "tagger" if not argument:
@@ -37,6 +71,7 @@ def load_refiner(spec: str, level: Level, keep_threshold: float | None = None) -
             raise UsageError(f'refiner "{spec}": the tagger takes no argument; write --refiner tagger')
         case "stored":
             raise UsageError('refiner "stored" needs the folder of programs: --refiner stored:OUTPUT/programs')
-    nearest = difflib.get_close_matches(kind, ["tagger", "stored"], 1)
+    names = [known.partition(":")[0] for known in KNOWN]
+    nearest = difflib.get_close_matches(kind, names, 1)
     hint = f' Did you mean "{nearest[0]}"?' if nearest else ""
-    raise UsageError(f'there is no refiner "{spec}"; this prox has {" and ".join(KNOWN)}.{hint}')
+    raise UsageError(f'there is no refiner "{spec}"; this prox has {", ".join(KNOWN)}.{hint}')

@@ -13,11 +13,14 @@ from prox.chunking import Chunk
 from prox.corpora.files import is_local, open_file_system
 from prox.corpora.streams import describe
 from prox.errors import UsageError
-from prox.program import DropDocument, Program, RemoveLines, Replace
+from prox.program import DropDocument, InsertLine, Program, RemoveLines, Replace, ReplaceOnce, get_dialect
 from prox.refiners.draft import Draft, Level
 
 _PART = re.compile(r"part-.*\.parquet")
 _COLUMNS = ["id", "text_sha256", "decision", "program"]
+_DIALECT = "dialect"
+"""An optional column: the name of the dialect in which the program of a row is written; null is the canonical form."""
+_EDITS = (RemoveLines, Replace, ReplaceOnce, InsertLine)
 
 
 class StoredRefiner:
@@ -38,8 +41,8 @@ class StoredRefiner:
         keys, texts, places = [], [], []
         digest = hashlib.sha256()
         for number, part in enumerate(self._parts):
-            table = self._table(part, _COLUMNS)
-            columns = [table[name].to_pylist() for name in _COLUMNS]
+            table = self._table(part)
+            columns = [table[name].to_pylist() for name in table.column_names]
             ids, hashes = columns[:2]
             for stored in zip(*columns, strict=True):
                 digest.update("\0".join(map(str, stored)).encode("utf-8", "surrogatepass") + b"\n")
@@ -89,28 +92,35 @@ class StoredRefiner:
         reason = "text differs from the one the program was written for" if known else "no stored program for this id"
         return Draft(Program(), errors=(f"quarantine: {reason}",))
 
-    def _replay(self, stored: dict[str, str]) -> Draft:
+    def _replay(self, stored: dict[str, str | None]) -> Draft:
         if stored["decision"] == "quarantined":
             return Draft(Program(), errors=("quarantine: quarantined in the run that stored the programs",))
-        program = Program.parse(stored["program"] or "")
+        dialect = stored.get(_DIALECT)
+        try:
+            parse = Program.parse if dialect is None else get_dialect(str(dialect)).parse
+        except UsageError as error:
+            return Draft(Program(), errors=(f"quarantine: {error}",))
+        program = parse(stored["program"] or "")
         if not self._whole:
-            others = (RemoveLines, Replace) if self.level == Level.DOCUMENT else (DropDocument,)
+            others = _EDITS if self.level == Level.DOCUMENT else (DropDocument,)
             program = Program(tuple([op for op in program.operations if not isinstance(op, others)]))
         return Draft(program)
 
-    def _read_rows(self, part: int) -> list[dict[str, str]]:
-        rows: list[dict[str, str]] = self._table(self._parts[part], _COLUMNS).to_pylist()
+    def _read_rows(self, part: int) -> list[dict[str, str | None]]:
+        rows: list[dict[str, str | None]] = self._table(self._parts[part]).to_pylist()
         return rows
 
-    def _table(self, part: str, columns: list[str]) -> pa.Table:
+    def _table(self, part: str) -> pa.Table:
         with self._fs.open(part, "rb") as file:
             try:
                 parquet = pq.ParquetFile(file)
-                missing = set(columns).difference(parquet.schema_arrow.names)
+                there = parquet.schema_arrow.names
+                missing = set(_COLUMNS).difference(there)
                 if missing:
                     lacks = f"it has no {', '.join(sorted(missing))}.{self._hint(part.rpartition('/')[0])}"
                     raise UsageError(f"{part} is no part of stored programs: {lacks}")
-                return parquet.read(columns=columns)
+                columns = [*_COLUMNS, _DIALECT] if _DIALECT in there else _COLUMNS
+                return parquet.read(columns=columns).select(columns)
             except (pa.ArrowException, OSError) as error:
                 raise UsageError(f"{part} is no part of stored programs: {describe(error)}") from error
 

@@ -1,12 +1,16 @@
-"""The local engine: a run on this machine, in this process or in a few worker processes."""
+"""The local engine: a run on this machine, in this process or in a few worker processes.
+
+Where a language model is among the refiners, everything happens in this process: the model's engine is the one that
+works in parallel, and a few threads with a unit each keep it fed.
+"""
 
 import contextlib
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,7 +20,9 @@ import pyarrow as pa
 
 from prox.corpora import Block, Preset, Quarantined, is_local, open_file_system
 from prox.errors import RunError
+from prox.refiners.language_model.loading import close_engines
 from prox.runs.recipe import Recipe
+from prox.runs.stages import Stage
 from prox.runs.threads import limit_threads
 from prox.runs.worker import UnitReport, Worker
 
@@ -30,13 +36,61 @@ WAITING_PER_WORKER = 2
 
 
 def work(
-    recipe: Recipe, schema: pa.Schema | None, units: Iterator[Unit], done: Callable[[Unit, UnitReport], None]
-) -> None:
+    recipe: Recipe,
+    schema: pa.Schema | None,
+    units: Iterator[Unit],
+    done: Callable[[Unit, UnitReport], None],
+    stages: Sequence[Stage],
+    advance: Callable[[int], None] = lambda documents: None,
+) -> list[str]:
     """Refine all units; `done` is called in this process after each, in any order.
 
+    Args:
+        recipe, schema: As for `Worker`.
+        units: Taken as they are needed.
+        done: Told the unit, without its records, and its report.
+        stages: As they were loaded in this process.
+        advance: Told how many documents have come through the stages; by threads that share a language model only.
+
+    Returns:
+        Warnings.
+
     Raises:
-        RunError: A worker process died.
+        RunError: A worker process died, or the programs of a stage cannot be used.
     """
+    if recipe.has_language_model:
+        return _work_in_threads(recipe, Worker(recipe, schema, stages), units, done, advance)
+    _work_in_processes(recipe, schema, units, done)
+    return []
+
+
+def _work_in_threads(
+    recipe: Recipe,
+    worker: Worker,
+    units: Iterator[Unit],
+    done: Callable[[Unit, UnitReport], None],
+    advance: Callable[[int], None],
+) -> list[str]:
+    pool = ThreadPoolExecutor(recipe.workers, "prox-unit")
+    pending: dict[Future[UnitReport], Unit] = {}
+    try:
+        for unit in units:
+            pending[pool.submit(worker.refine, *unit, advance)] = _without_payload(unit)
+            if len(pending) > recipe.workers:
+                _collect(pending, done)
+        while pending:
+            _collect(pending, done)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        close_engines()  # so that the threads come back from them
+        raise
+    pool.shutdown()
+    return worker.watch.warnings()
+
+
+def _work_in_processes(
+    recipe: Recipe, schema: pa.Schema | None, units: Iterator[Unit], done: Callable[[Unit, UnitReport], None]
+) -> None:
     if recipe.workers == 1:
         worker = Worker(recipe, schema)
         for unit in units:

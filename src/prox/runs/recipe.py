@@ -1,48 +1,181 @@
 """The recipe: what a run reads, does and writes."""
 
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from prox.errors import UsageError
 from prox.program import Policy
-from prox.refiners import Level, load_refiner
+from prox.refiners import Level, Refiner, load_refiner
+from prox.refiners.cascade import CascadeRefiner, Uncertain
+from prox.refiners.language_model.loading import ModelOptions
+from prox.refiners.language_model.refiner import LanguageModelRefiner
+from prox.refiners.specs import is_language_model, levels_of_spec
 from prox.refiners.stored import StoredRefiner
 from prox.runs.stages import Stage
 
 BOTH_LEVELS = (Level.DOCUMENT, Level.CHUNK)
 
+Value = str | int | float | bool | None
 
-class Recipe(BaseModel):
-    """Everything that decides what a run gives; `run.json` stores it as resolved."""
 
+class _Fields(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelFields(_Fields):
+    """What can be said about a language model: for all of a recipe, or for one of its refiners."""
+
+    family: str | None = None
+    system_prompt: str | None = None
+    constrain: bool = False
+    engine: dict[str, Value] = Field(default_factory=dict)
+
+
+class RefinerRecipe(ModelFields):
+    """A refiner with what is said about it alone; what it leaves out is as the recipe says."""
+
+    refiner: str
+    keep_threshold: float | None = Field(default=None, ge=0, le=1)
+
+
+class Recipe(ModelFields):
+    """Everything that decides what a run gives; `run.json` stores it as resolved."""
 
     input: tuple[str, ...]
     output: str
     corpus: str | None = None
     text_field: str | None = None
-    refiners: tuple[str, ...] = ("tagger",)
+    refiners: tuple[str | RefinerRecipe, ...] = ("tagger",)
     level: Level | None = None
     keep_threshold: float | None = Field(default=None, ge=0, le=1)
+    uncertain: str | None = None
+    on_failure: Literal["keep", "quarantine"] = "keep"
+    most_unusable: float = Field(default=0.3, ge=0, le=1)
     replay: bool = False
     format: Literal["parquet", "jsonl"] = "parquet"
     workers: int = Field(default=1, ge=1)
 
     @field_validator("refiners")
     @classmethod
-    def _at_most_one_a_level(cls, refiners: tuple[str, ...]) -> tuple[str, ...]:
+    def _at_most_one_a_level(cls, refiners: tuple[str | RefinerRecipe, ...]) -> tuple[str | RefinerRecipe, ...]:
         if not 1 <= len(refiners) <= 2:
             raise ValueError("give one refiner for all levels, or one for documents and then one for chunks")
         return refiners
 
-    def levels(self) -> list[tuple[str, Level]]:
-        """Which refiner works at which level, in order: documents first (ProX, section 2)."""
-        levels = [self.level] if self.level else list(BOTH_LEVELS)
-        if len(self.refiners) > len(levels):
+    @model_validator(mode="after")
+    def _uncertain_between_two(self) -> "Recipe":
+        if self.uncertain is not None:
+            parse_range(self.uncertain)
+            if len(self.refiners) != 2:
+                raise ValueError("uncertain needs two refiners: one that is cheap and scores, then one for the rest")
+        return self
+
+    def specs(self) -> list[str]:
+        """The specs of all refiners, in order."""
+        return [each if isinstance(each, str) else each.refiner for each in self.refiners]
+
+    @property
+    def has_language_model(self) -> bool:
+        return any(is_language_model(spec) for spec in self.specs())
+
+    def levels(self) -> list[tuple[RefinerRecipe, Level]]:
+        """Which refiner works at which level, in order: documents first (ProX, section 2).
+
+        One refiner alone works at all the levels that it knows.
+
+        Raises:
+            UsageError: A refiner cannot work at its level.
+        """
+        levels = self._wanted_levels()
+        refiners = [self.completed(each) for each in self.refiners]
+        if len(refiners) > len(levels):
             raise UsageError(f"two refiners, but only the {levels[0]} level: leave out --level or one --refiner")
-        specs = self.refiners if len(self.refiners) == len(levels) else self.refiners * len(levels)
-        return list(zip(specs, levels, strict=True))
+        if len(refiners) == 1:
+            able = _levels_of(refiners[0])
+            wanted = [level for level in levels if level in able]
+            if not wanted:
+                raise UsageError(f"{refiners[0].refiner} works at {able[0]} level; leave out --level {levels[0]}")
+            return [(refiners[0], level) for level in wanted]
+        for each, level in zip(refiners, levels, strict=True):
+            if level not in _levels_of(each):
+                raise UsageError(
+                    f"{each.refiner} stands in the place of the {level} level, but does not work there; the refiner "
+                    "for documents comes first, then the one for chunks"
+                )
+        return list(zip(refiners, levels, strict=True))
+
+    def cascade(self) -> list[tuple[list[RefinerRecipe], Level]]:
+        """Who works at which level of a cascade: both refiners, or the one that can.
+
+        Raises:
+            UsageError: They have no level in common.
+        """
+        refiners = [self.completed(each) for each in self.refiners]
+        plan = [([each for each in refiners if level in _levels_of(each)], level) for level in self._wanted_levels()]
+        if not any(len(able) == len(refiners) for able, _ in plan):
+            raise UsageError(f"{' and '.join(self.specs())} have no level in common; a cascade needs two of one level")
+        return [(able, level) for able, level in plan if able]
+
+    def _wanted_levels(self) -> list[Level]:
+        return [self.level] if self.level else list(BOTH_LEVELS)
+
+    def completed(self, given: str | RefinerRecipe) -> RefinerRecipe:
+        """A refiner with the fields of the recipe where it has none of its own.
+
+        Those of language models are for language models, if there is one.
+        """
+        own = RefinerRecipe(refiner=given) if isinstance(given, str) else given
+        fields: dict[str, Any] = {"keep_threshold": self.keep_threshold}
+        if is_language_model(own.refiner) or not self.has_language_model:
+            fields |= {name: getattr(self, name) for name in ModelFields.model_fields}
+        engine = {**fields.get("engine", {}), **own.engine}
+        chosen = {name: value for name, value in fields.items() if name not in own.model_fields_set}
+        return own.model_copy(update=chosen | {"engine": engine})
+
+
+def parse_range(text: str) -> Uncertain:
+    """Two scores with two points between them.
+
+    >>> parse_range("0.2..0.8")
+    Uncertain(low=0.2, high=0.8)
+    """
+    found = re.fullmatch(r"\s*(\d*\.?\d+)\s*\.\.\s*(\d*\.?\d+)\s*", text)
+    low, high = (float(found[1]), float(found[2])) if found else (1.0, 0.0)
+    if not 0 <= low <= high <= 1:
+        raise ValueError(f"{text!r} is no range of scores; write two between 0 and 1, e.g. 0.2..0.8")
+    return Uncertain(low, high)
+
+
+def _options(refiner: RefinerRecipe) -> ModelOptions:
+    return ModelOptions(refiner.family, refiner.system_prompt, refiner.constrain, refiner.engine)
+
+
+def _levels_of(refiner: RefinerRecipe) -> tuple[Level, ...]:
+    return levels_of_spec(refiner.refiner, _options(refiner))
+
+
+def read_recipe(path: str) -> dict[str, Any]:
+    """The fields of a recipe file (YAML).
+
+    Raises:
+        UsageError: It cannot be read, or is no mapping.
+    """
+    try:
+        fields = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the recipe {path}: {error}") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"the recipe {path} is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(fields, dict) or not all(isinstance(name, str) for name in fields):
+        raise UsageError(f"the recipe {path} is no list of fields; write for example: refiners: [tagger]")
+    return fields
 
 
 def make_recipe(**fields: Any) -> Recipe:
@@ -54,9 +187,16 @@ def make_recipe(**fields: Any) -> Recipe:
     try:
         return Recipe(**fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = first["loc"][0] if first["loc"] else "recipe"
-        raise UsageError(f"{name}: {first['msg']}") from error
+        problems = error.errors()
+        first = next((each for each in problems if each["type"] == "extra_forbidden"), problems[0])
+        name = str(first["loc"][0]) if first["loc"] else "recipe"
+        if first["type"] == "extra_forbidden":
+            wrong = str(first["loc"][-1])
+            known = Recipe.model_fields if len(first["loc"]) == 1 else RefinerRecipe.model_fields
+            nearest = difflib.get_close_matches(wrong, known, 1)
+            hint = f'did you mean "{nearest[0]}"?' if nearest else f"it may have {', '.join(known)}"
+            raise UsageError(f'recipe: there is no field "{wrong}"; {hint}') from error
+        raise UsageError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def load_stages(recipe: Recipe) -> list[Stage]:
@@ -66,10 +206,58 @@ def load_stages(recipe: Recipe) -> list[Stage]:
         UsageError: A refiner spec is wrong.
     """
     if recipe.replay:
-        spec = recipe.refiners[0]
+        spec = recipe.specs()[0]
         refiner = StoredRefiner(spec.removeprefix("stored:"), Level.DOCUMENT, whole=True)
         return [Stage(spec, refiner, Policy.unlimited())]
+    if recipe.uncertain is None:
+        share = _memory_share(recipe)
+        return [_stage(each.refiner, _load(each, level, share), recipe) for each, level in recipe.levels()]
     return [
-        Stage(spec, load_refiner(spec, level, recipe.keep_threshold if level == Level.DOCUMENT else None))
-        for spec, level in recipe.levels()
+        _stage(" | ".join(each.refiner for each in refiners), _cascade(recipe, refiners, level), recipe)
+        for refiners, level in recipe.cascade()
     ]
+
+
+def refiner_for(recipe: Recipe, level: Level) -> Refiner:
+    """The refiner that a recipe has for a level, as it is scored: alone.
+
+    Raises:
+        UsageError: It cannot work there.
+    """
+    if recipe.uncertain is not None:
+        for refiners, of_level in recipe.cascade():
+            if of_level == level:
+                return _cascade(recipe, refiners, level)
+    refiner = recipe.refiners[0 if level == Level.DOCUMENT else -1]
+    return _load(recipe.completed(refiner), level, _memory_share(recipe))
+
+
+def _cascade(recipe: Recipe, refiners: Sequence[RefinerRecipe], level: Level) -> Refiner:
+    """Two refiners in a row, or the one that can work at the level."""
+    first, *others = [_load(each, level, _memory_share(recipe)) for each in refiners]
+    assert recipe.uncertain is not None
+    return CascadeRefiner(first, others[0], parse_range(recipe.uncertain)) if others else first
+
+
+def _stage(name: str, refiner: Refiner, recipe: Recipe) -> Stage:
+    model = refiner.second if isinstance(refiner, CascadeRefiner) else refiner
+    quarantines = recipe.on_failure == "quarantine"
+    if isinstance(model, LanguageModelRefiner):
+        return Stage(name, refiner, model.policy, quarantines, language_model=True, parameters=model.parameters)
+    return Stage(name, refiner, quarantines=quarantines)
+
+
+def _load(refiner: RefinerRecipe, level: Level, share: float | None) -> Refiner:
+    threshold = refiner.keep_threshold if level == Level.DOCUMENT else None
+    options = _options(refiner)
+    if share is not None and refiner.refiner.startswith("vllm:"):
+        options = replace(options, engine={"gpu_memory_utilization": share, **options.engine})
+    if options == ModelOptions():
+        return load_refiner(refiner.refiner, level, threshold)
+    return load_refiner(refiner.refiner, level, threshold, options)
+
+
+def _memory_share(recipe: Recipe) -> float | None:
+    """Two vLLM engines share a GPU; each would take nine tenths of it alone."""
+    engines = {spec for spec in recipe.specs() if spec.startswith("vllm:")}
+    return 0.45 if len(engines) > 1 else None

@@ -1,10 +1,12 @@
 """A run: a recipe executed into an output folder."""
 
+import contextlib
 import importlib.metadata
 import platform
+import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
@@ -25,9 +27,12 @@ from prox.corpora import (
     write_atomically,
 )
 from prox.errors import RunError, UsageError
+from prox.refiners.cascade import CascadeRefiner
+from prox.refiners.language_model.refiner import shown_prompt
+from prox.runs.costs import StageCost, inference_flops
 from prox.runs.local import Unit, work
 from prox.runs.recipe import Recipe, load_stages
-from prox.runs.stages import QUARANTINED
+from prox.runs.stages import QUARANTINED, Stage
 from prox.runs.worker import UnitReport
 
 UNIT_BYTES = 4 << 20
@@ -44,6 +49,7 @@ class Progress:
         files_read, files: Input files that have been read to their end, and all.
         share: Of the input that is refined, by stored bytes; 0 to 1.
         seconds: Since the start.
+        documents: That have come through the stages, also in units that are still under way.
     """
 
     report: UnitReport
@@ -51,6 +57,7 @@ class Progress:
     files: int
     share: float
     seconds: float
+    documents: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,7 @@ def refine_corpus(recipe: Recipe, on_progress: Callable[[Progress], None] | None
         "recipe": _shown_recipe(recipe),
         "presets": sorted({preset.name for preset in presets.values()}),
         "refiners": {f"{stage.refiner.level}": stage.refiner.fingerprint for stage in stages},
+        "prompts": {f"{stage.refiner.level}": shown for stage in stages if (shown := shown_prompt(stage.refiner))},
         "versions": _versions(),
         "unit_bytes": UNIT_BYTES,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -90,11 +98,11 @@ def refine_corpus(recipe: Recipe, on_progress: Callable[[Progress], None] | None
         _write_run(recipe.output, record)
     except OSError as error:
         raise UsageError(f"cannot write into the folder {recipe.output}: {error}") from error
-    run = _Run(files, presets, problems, on_progress, started)
+    run = _Run(files, presets, problems, on_progress, started, stages)
     try:
         one_corpus = recipe.format == "parquet" and len(set(presets.values())) == 1
         schema = part_schema(list(files), next(iter(presets.values()))) if one_corpus else None
-        work(recipe, schema, run.units(), run.done)
+        run.problems += work(recipe, schema, run.units(), run.done, stages, run.advance)
     except KeyboardInterrupt:
         _write_run(recipe.output, record | run.counts("interrupted"))
         raise
@@ -119,8 +127,12 @@ class _Run:
         problems: list[str],
         on_progress: Callable[[Progress], None] | None,
         started: float,
+        stages: Sequence[Stage],
     ) -> None:
         self.report = UnitReport()
+        self._stages = stages
+        self._documents = 0
+        self._lock = threading.Lock()
         self.problems = problems
         self._files = files
         self._presets = presets
@@ -151,9 +163,16 @@ class _Run:
     def done(self, unit: Unit, report: UnitReport) -> None:
         self.report += report
         self._done = max(self._done, self._shares.pop(unit[0]))
-        if self._on_progress:
-            seconds = time.monotonic() - self._started
-            self._on_progress(Progress(self.report, self._files_read, len(self._files), self._done, seconds))
+        self.advance(0)
+
+    def advance(self, documents: int) -> None:
+        """Called by every thread that refines."""
+        with self._lock:
+            self._documents += documents
+            if self._on_progress:
+                seconds = time.monotonic() - self._started
+                files = self._files_read, len(self._files)
+                self._on_progress(Progress(self.report, *files, self._done, seconds, self._documents))
 
     def _share_read(self, file: CorpusFile) -> float:
         """Of the stored bytes of all files; of the files where the storage does not know their sizes."""
@@ -177,9 +196,27 @@ class _Run:
             "operations": report.operations,
             "rejected_operations": report.rejected,
             "failed_drafts": report.failures,
+            "costs": [_cost(stage, cost) for stage, cost in zip(self._stages, report.costs, strict=False)],
             "file_problems": self.problems[:1000],
             "passed_over": list(map(shown_path, self._files.passed_over[:1000])),
         }
+
+
+def _cost(stage: Stage, cost: StageCost) -> dict[str, Any]:
+    """Tokens, seconds and FLOPs of a stage; of a cascade also what it saved."""
+    figures: dict[str, Any] = {"stage": stage.name, "level": str(stage.refiner.level)} | asdict(cost)
+    figures["seconds"] = round(cost.seconds, 3)
+    flops = None
+    if stage.language_model and stage.parameters is not None:
+        flops = inference_flops(stage.parameters, cost.tokens_in, cost.tokens_out)
+    figures |= {"parameters": stage.parameters, "flops": flops}
+    if isinstance(stage.refiner, CascadeRefiner):
+        figures["share_sent"] = share = cost.words_sent / cost.words if cost.words else 0.0
+        # As many tokens a word as in what was sent.
+        figures["flops_saved"] = round(flops / share - flops) if flops and share else None
+    else:
+        del figures["words_sent"]
+    return figures
 
 
 def _without_slashes(output: str) -> str:
@@ -217,9 +254,16 @@ def _write_run(output: str, record: dict[str, Any]) -> None:
 def _shown_recipe(recipe: Recipe) -> dict[str, Any]:
     fields = recipe.model_dump(mode="json")
     shown = {"input": list(map(shown_path, recipe.input)), "output": shown_path(recipe.output)}
-    return fields | shown | {"refiners": list(map(shown_path, recipe.refiners))}
+    refiners = [
+        shown_path(each) if isinstance(each, str) else each | {"refiner": shown_path(each["refiner"])}
+        for each in fields["refiners"]
+    ]
+    return fields | shown | {"refiners": refiners}
 
 
 def _versions() -> dict[str, str]:
-    packages = ("prox-refine", "numpy", "pyarrow", "orjson")
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}
+    versions = {"python": platform.python_version()}
+    for name in ("prox-refine", "numpy", "pyarrow", "orjson", "torch", "transformers", "vllm", "llguidance", "httpx"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions

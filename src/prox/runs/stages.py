@@ -7,6 +7,7 @@ from prox.chunking import Chunk, chunk_document
 from prox.document import Document
 from prox.program import DropDocument, KeepDocument, Operation, Outcome, Policy, Program, count_words, execute
 from prox.refiners import Draft, Level, Refiner
+from prox.runs.costs import Stopwatch
 
 KEPT, EDITED, DROPPED, QUARANTINED = DECISIONS = ("kept", "edited", "dropped", "quarantined")
 
@@ -17,11 +18,20 @@ class Stage:
 
     Attributes:
         name: The spec that the refiner was loaded from.
+        quarantines: A document whose refiner failed goes to quarantine; otherwise what the failed program was for stays
+            as it was.
+        language_model: Whether its refiner is one, or has one behind it.
+        parameters: Of that language model, without embeddings; None where nobody knows.
+        stopwatch: How long it has been at work.
     """
 
     name: str
     refiner: Refiner
     policy: Policy = field(default_factory=Policy)
+    quarantines: bool = False
+    language_model: bool = False
+    parameters: int | None = None
+    stopwatch: Stopwatch = field(default_factory=Stopwatch, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +43,11 @@ class StageResult:
         score: The refiner's score of the document, if it gave one.
         line_scores: Noise probability of each line in percent, one byte a line; None without scores.
         rejected: What was not carried out, each with its reason.
-        failures: Why the refiner could write no usable program; the text was then left as it was.
+        failures: Why the refiner could write no usable program; what it was for was then left as it was.
+        programs: How many the refiner was asked for: one for each chunk.
+        unusable: How many of these were none, or were ignored for their errors.
+        raw_output: What a language model wrote; None for other refiners.
+        words_sent: Of a cascade, the words that its second refiner was asked about; else None.
     """
 
     stage: str
@@ -47,6 +61,15 @@ class StageResult:
     failures: tuple[str, ...]
     tokens_in: int
     tokens_out: int
+    programs: int = 0
+    unusable: int = 0
+    raw_output: str | None = None
+    words_sent: int | None = None
+
+    @property
+    def acts(self) -> bool:
+        """Whether the program changes or drops anything."""
+        return any(map(_acts, self.program.operations))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +93,12 @@ class Refined:
     @property
     def program(self) -> Program:
         """The one program that makes the refined text of the raw one: at most one stage edits, and a drop ends it."""
-        acting = [stage.program for stage in self.stages if any(map(_acts, stage.program.operations))]
+        acting = [stage.program for stage in self.stages if stage.acts]
         return acting[-1] if acting else Program((KeepDocument(),))
+
+
+IGNORED = "is ignored: erroneous operations"
+"""How the executor begins its reason for ignoring a program."""
 
 
 def _acts(operation: Operation) -> bool:
@@ -89,14 +116,16 @@ def refine_documents(documents: Sequence[Document], stages: Sequence[Stage]) -> 
     for stage in stages:
         alive = [i for i, text in enumerate(texts) if text is not None and not quarantined[i]]
         current = [replace(documents[i], text=texts[i] or "") for i in alive]
-        for i, (outcome, drafts) in zip(alive, _through(current, stage), strict=True):
+        with stage.stopwatch.running():
+            through = _through(current, stage)
+        for i, (outcome, drafts) in zip(alive, through, strict=True):
             before, after = now[i], 0 if outcome.text is None else now[i]
             if outcome.edited and outcome.text is not None:
                 after = count_words(outcome.text)
             results[i].append(_result(stage, outcome, drafts, before, after))
             texts[i], now[i] = outcome.text, after
             failures = results[i][-1].failures
-            held = next((failure for failure in failures if failure.startswith(QUARANTINE)), "")
+            held = next((each for each in failures if stage.quarantines or each.startswith(QUARANTINE)), "")
             reasons[i] = held or _reason(outcome, drafts, stage) or reasons[i] or "; ".join(failures)
             quarantined[i] = bool(held)
     return [
@@ -127,7 +156,8 @@ def _refined(
 
 
 def _through(documents: Sequence[Document], stage: Stage) -> list[tuple[Outcome, list[Draft]]]:
-    chunks = [chunk_document(document, stage.refiner.window) for document in documents]
+    window = stage.refiner.window if stage.refiner.level == Level.CHUNK else None  # a part cannot drop the whole
+    chunks = [chunk_document(document, window) for document in documents]
     readable = [chunk for of_document in chunks for chunk in of_document if not chunk.skipped]
     drafts = iter(stage.refiner.refine(readable))
     out = []
@@ -148,6 +178,8 @@ def _scoped(program: Program, chunk: Chunk, level: Level) -> Program:
 def _result(stage: Stage, outcome: Outcome, drafts: Sequence[Draft], before: int, after: int) -> StageResult:
     scores = [draft.score for draft in drafts if draft.score is not None]
     line_scores = [draft.line_scores for draft in drafts if draft.line_scores is not None]
+    outputs = [draft.raw_output for draft in drafts if draft.raw_output is not None]
+    sent = [draft.words_sent for draft in drafts if draft.words_sent is not None]
     return StageResult(
         stage=stage.name,
         level=str(stage.refiner.level),
@@ -163,6 +195,10 @@ def _result(stage: Stage, outcome: Outcome, drafts: Sequence[Draft], before: int
         failures=tuple(error for draft in drafts for error in draft.errors),
         tokens_in=sum(draft.tokens_in for draft in drafts),
         tokens_out=sum(draft.tokens_out for draft in drafts),
+        programs=len(drafts),
+        unusable=sum(bool(draft.errors) for draft in drafts) + outcome.reason.count(IGNORED),
+        raw_output="\n".join(outputs) if outputs else None,
+        words_sent=sum(sent) if sent else None,
     )
 
 

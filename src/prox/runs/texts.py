@@ -1,6 +1,6 @@
 """Texts in memory through the stages: a run without files."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from prox.document import Document
 from prox.errors import UsageError
@@ -13,6 +13,10 @@ def refine(
     *,
     level: str | None = None,
     keep_threshold: float | None = None,
+    family: str | None = None,
+    system_prompt: str | None = None,
+    constrain: bool = False,
+    engine: Mapping[str, str | int | float | bool | None] | None = None,
 ) -> list[Refined]:
     r"""Refine texts as `prox refine` would refine the documents of a corpus, in memory and in this process.
 
@@ -21,6 +25,10 @@ def refine(
         refiner: A refiner spec, or one for documents and then one for chunks.
         level: "document" to keep or drop only, "chunk" to edit only; both if None.
         keep_threshold: Keep probability below which a document is dropped; the refiner's own if None.
+        family: Of a language model; told from its name or config if None.
+        system_prompt: A file with the system text for a language model.
+        constrain: Let a language model write nothing but well-formed programs.
+        engine: Options of a language model's engine. The model stays loaded for the next call.
 
     Returns:
         One for each text, in order: the refined `text` (None if dropped), the `decision` with its `reason`, the
@@ -28,6 +36,7 @@ def refine(
 
     Raises:
         UsageError: A spec or another argument is wrong, or `texts` is a single string.
+        RunError: A server cannot be reached.
 
     >>> page = "Home | News | Contact us\nShare on Facebook\n" + "The river rose again. " * 9 + "\nRead more"
     >>> (refined,) = refine([page], level="chunk")
@@ -43,7 +52,17 @@ def refine(
     if isinstance(texts, str):
         raise UsageError("refine() takes several texts; for one, write refine([text])")
     refiners = (refiner,) if isinstance(refiner, str) else tuple(refiner)
-    recipe = make_recipe(input=(), output="", refiners=refiners, level=level, keep_threshold=keep_threshold)
+    recipe = make_recipe(
+        input=(),
+        output="",
+        refiners=refiners,
+        level=level,
+        keep_threshold=keep_threshold,
+        family=family,
+        system_prompt=system_prompt,
+        constrain=constrain,
+        engine=dict(engine or {}),
+    )
     documents = [Document(str(number), text) for number, text in enumerate(texts)]
     for document in documents:
         if not isinstance(document.text, str):

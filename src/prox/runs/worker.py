@@ -3,8 +3,9 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import pyarrow as pa
@@ -22,11 +23,16 @@ from prox.corpora import (
 )
 from prox.corpora.arrow_values import to_json_value
 from prox.document import Document
+from prox.runs.costs import StageCost
 from prox.runs.recipe import Recipe, load_stages
 from prox.runs.stages import QUARANTINED, Refined, Stage, refine_documents
+from prox.runs.watch import FIRST_DOCUMENTS, Watch
 
 BATCH = 64
 """Documents that are in the hands of the refiners at once."""
+
+MODEL_BATCH = 256
+"""The same where a language model is among them: enough to keep a GPU or a server busy."""
 
 _STAGE = pa.struct(
     [
@@ -41,6 +47,8 @@ _STAGE = pa.struct(
         ("failures", pa.list_(pa.string())),
         ("tokens_in", pa.int64()),
         ("tokens_out", pa.int64()),
+        ("words_sent", pa.int64()),
+        ("raw_output", pa.string()),
     ]
 )
 
@@ -73,6 +81,7 @@ class UnitReport:
     failures: int = 0
     rejected: int = 0
     operations: int = 0
+    costs: tuple[StageCost, ...] = ()
 
     def __add__(self, other: "UnitReport") -> "UnitReport":
         return UnitReport(
@@ -84,27 +93,50 @@ class UnitReport:
             self.failures + other.failures,
             self.rejected + other.rejected,
             self.operations + other.operations,
+            tuple(a + b for a, b in zip_longest(self.costs, other.costs, fillvalue=StageCost())),
         )
 
 
 class Worker:
-    """Refines work units, one after another, in one process."""
+    """Refines work units in one process; several threads may give it units at once."""
 
     def __init__(self, recipe: Recipe, schema: pa.Schema | None, stages: Sequence[Stage] | None = None) -> None:
         self._recipe = recipe
         self._schema = schema
         self._stages = list(stages) if stages is not None else load_stages(recipe)
+        self._batch = MODEL_BATCH if recipe.has_language_model else BATCH
+        self.watch = Watch(self._stages, recipe.most_unusable)
 
-    def refine(self, number: int, block: Block | Quarantined, preset: Preset) -> UnitReport:
-        """Refine one block and write its parts; each part appears whole or not at all."""
+    def refine(
+        self,
+        number: int,
+        block: Block | Quarantined,
+        preset: Preset,
+        advance: Callable[[int], None] = lambda documents: None,
+    ) -> UnitReport:
+        """Refine one block and write its parts; each part appears whole or not at all.
+
+        Args:
+            number: Of the unit.
+            block: Its records.
+            preset: Where they have their text.
+            advance: Told how many documents have come through the stages, now and then.
+
+        Raises:
+            RunError: The programs of a stage cannot be used.
+        """
         if isinstance(block, Quarantined):
             self._write(number, "quarantine", [block])
             self._write_programs(number, [_unread_row(block)])
             return UnitReport(Counter({QUARANTINED: 1}), Counter({_kind(block.reason): 1}))
         batch = decode(block, preset)
         refined: list[Refined] = []
-        for first in range(0, len(batch.documents), BATCH):
-            refined += refine_documents(batch.documents[first : first + BATCH], self._stages)
+        while len(refined) < len(batch.documents):
+            size = self._batch if self.watch.satisfied else FIRST_DOCUMENTS
+            done = refine_documents(batch.documents[len(refined) : len(refined) + size], self._stages)
+            self.watch.note(done)
+            refined += done
+            advance(len(done))
         quarantined = batch.quarantined + [
             Quarantined(batch.file, record, entry.reason, _raw(entry.document, id, preset), entry.document.id)
             for record, id, entry in zip(batch.records, batch.ids, refined, strict=True)
@@ -117,7 +149,7 @@ class Worker:
         if quarantined:
             self._write(number, "quarantine", sorted(quarantined, key=lambda entry: entry.record))
         self._write_programs(number, _program_rows(batch, refined))
-        return _report(refined, batch.quarantined)
+        return _report(refined, batch.quarantined, self._stages)
 
     def _write(self, number: int, folder: str, quarantined: Sequence[Quarantined]) -> None:
         write_quarantine(f"{self._recipe.output}/{folder}/{_part(number)}.jsonl.zst", quarantined)
@@ -166,6 +198,8 @@ def _program_rows(batch: Batch, refined: Sequence[Refined]) -> list[dict[str, An
                     "failures": list(stage.failures),
                     "tokens_in": stage.tokens_in,
                     "tokens_out": stage.tokens_out,
+                    "words_sent": stage.words_sent,
+                    "raw_output": stage.raw_output,
                 }
                 for stage in entry.stages
             ],
@@ -191,19 +225,34 @@ def _unread_row(entry: Quarantined) -> dict[str, Any]:
     }
 
 
-def _report(refined: Sequence[Refined], unread: Sequence[Quarantined]) -> UnitReport:
+def _report(refined: Sequence[Refined], unread: Sequence[Quarantined], stages: Sequence[Stage]) -> UnitReport:
     decisions = Counter(entry.decision for entry in refined)
     decisions.update({QUARANTINED: len(unread)} if unread else {})
     reasons = Counter(_kind(entry.reason) for entry in refined if entry.reason)
     reasons.update(_kind(entry.reason) for entry in unread)
-    stages = [stage for entry in refined for stage in entry.stages]
+    results = [result for entry in refined for result in entry.stages]
     return UnitReport(
         decisions,
         reasons,
         sum(entry.words_before for entry in refined),
         sum(entry.words_after for entry in refined),
         sum(len(entry.document.text.encode("utf-8", "surrogatepass")) for entry in refined),
-        sum(bool(stage.failures) for stage in stages),
-        sum(len(stage.rejected) for stage in stages),
-        sum(len(stage.program.operations) for stage in stages),
+        sum(bool(result.failures) for result in results),
+        sum(len(result.rejected) for result in results),
+        sum(len(result.program.operations) for result in results),
+        tuple(_cost(stage, place, refined) for place, stage in enumerate(stages)),
+    )
+
+
+def _cost(stage: Stage, place: int, refined: Sequence[Refined]) -> StageCost:
+    results = [entry.stages[place] for entry in refined if len(entry.stages) > place]
+    return StageCost(
+        documents=len(results),
+        programs=sum(result.programs for result in results),
+        unusable=sum(result.unusable for result in results),
+        words=sum(result.words_before for result in results),
+        words_sent=sum(result.words_sent or 0 for result in results),
+        tokens_in=sum(result.tokens_in for result in results),
+        tokens_out=sum(result.tokens_out for result in results),
+        seconds=stage.stopwatch.take(),
     )

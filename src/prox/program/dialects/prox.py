@@ -3,11 +3,14 @@
 Both number lines from 0 over the whole document, as this project does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from prox.document import join_lines, split_lines
 from prox.errors import UsageError
 from prox.program.calls import Signature, parse_calls
+from prox.program.dialects import grammars
+from prox.program.dialects.numbering import in_brackets, shown
 from prox.program.operations import (
     DROP,
     KEEP,
@@ -48,11 +51,40 @@ class ProxDialect:
         return self.keep if isinstance(operation, KeepDocument) else render_operation(operation)
 
 
-PROX_DOCUMENT = ProxDialect(
+@dataclass(frozen=True, slots=True)
+class ProxDocumentDialect(ProxDialect):
+    """Whole documents, without numbers: drop or keep."""
+
+    def number(self, lines: Sequence[str], first_line: int) -> str:
+        return join_lines(lines)
+
+    def grammar(self, text: str, first_line: int = 0) -> str:
+        return 'start: "drop_doc()" | "keep_doc()"'
+
+
+@dataclass(frozen=True, slots=True)
+class ProxChunkDialect(ProxDialect):
+    """Chunks of numbered lines: remove lines, replace strings, or keep."""
+
+    def number(self, lines: Sequence[str], first_line: int) -> str:
+        return in_brackets(lines, first_line)
+
+    def grammar(self, text: str, first_line: int = 0) -> str:
+        lines = split_lines(text)
+        remove = grammars.ranges(first_line, first_line + len(lines) - 1, "remove_lines(line_start=", ", line_end=")
+        calls, terminals = ["REMOVE"], [f"REMOVE: {remove}"]
+        sources = [line for line in map(shown, lines) if line]
+        if sources:
+            calls.append(r'"normalize(source_str=\"" SOURCE "\", target_str=" TARGET ")"')
+            terminals += [grammars.pieces("SOURCE", sources), f"TARGET: {grammars.any_text()}"]
+        return "\n".join([grammars.program([self.keep], calls), *terminals])
+
+
+PROX_DOCUMENT = ProxDocumentDialect(
     "prox-document", "keep_doc()", {"drop_doc": DROP, "keep_doc": KEEP}, (DropDocument, KeepDocument)
 )
 
-PROX_CHUNK = ProxDialect(
+PROX_CHUNK = ProxChunkDialect(
     "prox-chunk",
     "keep_chunk()",
     {

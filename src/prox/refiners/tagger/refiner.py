@@ -38,8 +38,10 @@ class Tagger:
         self._last: dict[str, list[_Page]] = {}
 
     def read(self, texts: Sequence[str]) -> list[list[_Page]]:
-        self._last = {text: self._last.get(text) or self._pages(text) for text in texts}
-        return [self._last[text] for text in texts]
+        known = self._last  # another thread may replace it meanwhile
+        read = {text: known.get(text) or self._pages(text) for text in texts}
+        self._last = read
+        return [read[text] for text in texts]
 
     def _pages(self, text: str) -> list[_Page]:
         lines = text.split("\n")

