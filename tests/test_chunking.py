@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prox.chunking import chunk_document
+from prox.chunking import Window, chunk_document
 from prox.document import Document, join_lines, split_lines
 from prox.errors import UsageError
 from prox.program import Policy, Program, Replace, Scope, count_words, execute
@@ -82,3 +82,35 @@ def test_without_a_window_nothing_is_measured():
 def test_a_window_that_nothing_fits_is_told():
     with pytest.raises(UsageError, match="window"):
         chunks_of("a", 0)
+
+
+def shown(chunk):
+    return [*chunk.context, *split_lines(chunk.text)]
+
+
+@given(texts, st.integers(1, 12), st.sampled_from([0.0, 0.2, 0.5, 0.9]))
+def test_the_overlap_shows_lines_again_and_every_line_still_belongs_to_one_chunk(text, size, overlap):
+    window = Window(size, lambda line: len(line) + 1, overlap)
+    chunks = chunk_document(Document("page", text), window)
+    lines = split_lines(text)
+    assert join_lines([chunk.text for chunk in chunks]) == text
+    for chunk in chunks:
+        first = chunk.first_line - len(chunk.context)
+        assert shown(chunk) == lines[first : chunk.last_line + 1]
+        if not chunk.skipped:
+            assert sum(len(line) + 1 for line in shown(chunk)) <= size
+        assert sum(len(line) + 1 for line in chunk.context) <= overlap * size
+    if not overlap:
+        assert not any(chunk.context for chunk in chunks)
+
+
+def test_an_overlap_fills_its_share_of_the_window():
+    chunks = chunk_document(Document("page", "\n".join("abcdefgh")), Window(5, len, 0.4))
+    assert ["".join(shown(chunk)) for chunk in chunks] == ["abcde", "defgh"]
+    assert [chunk.first_line for chunk in chunks] == [0, 5]
+
+
+@pytest.mark.parametrize("overlap", [-0.1, 1.0, 2])
+def test_an_overlap_is_a_share(overlap):
+    with pytest.raises(UsageError, match="overlap"):
+        chunk_document(Document("page", "a"), Window(5, len, overlap))

@@ -1,5 +1,7 @@
 """Recipes: which refiner works where, and what no recipe may say."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -7,7 +9,7 @@ from prox.errors import UsageError
 from prox.program import Policy
 from prox.refiners import Level
 from prox.runs import recipe as recipe_module
-from prox.runs.recipe import Recipe, load_stages
+from prox.runs.recipe import Recipe, load_stages, make_recipe, read_recipe
 
 
 def recipe(**fields):
@@ -81,3 +83,107 @@ def test_a_value_that_no_recipe_has_is_refused(fields):
 def test_a_recipe_comes_back_from_its_json_form():
     full = recipe(refiners=("a", "b"), keep_threshold=0.5, text_field="body", corpus="c4", workers=2, format="jsonl")
     assert Recipe.model_validate_json(full.model_dump_json()) == full
+
+
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_the_recipes_that_ship_are_recipes(path):
+    made = make_recipe(input=("in.jsonl",), output="out", **read_recipe(str(path)))
+    plan = made.cascade() if made.uncertain else made.levels()
+    assert plan
+    assert made.has_language_model
+
+
+def test_the_prox_recipe_judges_with_one_model_and_edits_with_the_other():
+    (path,) = [each for each in RECIPES if each.stem == "prox-general"]
+    made = make_recipe(input=("in.jsonl",), output="out", **read_recipe(str(path)))
+    assert [(each.refiner, level) for each, level in made.levels()] == [
+        ("vllm:gair-prox/web-doc-refining-lm", Level.DOCUMENT),
+        ("vllm:gair-prox/web-chunk-refining-lm", Level.CHUNK),
+    ]
+
+
+def test_one_model_works_at_the_levels_that_it_knows():
+    assert [level for _, level in recipe(refiners=("vllm:a/web-doc-refining-lm",)).levels()] == [Level.DOCUMENT]
+    assert [level for _, level in recipe(refiners=("vllm:a/ultrax",)).levels()] == [Level.CHUNK]
+    assert [level for _, level in recipe(refiners=("vllm:a/chat",)).levels()] == list(Level)
+    with pytest.raises(UsageError, match="works at document level"):
+        recipe(refiners=("vllm:a/web-doc-refining-lm",), level="chunk").levels()
+
+
+def test_models_in_the_wrong_order_are_told():
+    wrong = recipe(refiners=("vllm:a/web-chunk-refining-lm", "vllm:a/web-doc-refining-lm"))
+    with pytest.raises(UsageError, match="documents comes first"):
+        wrong.levels()
+
+
+def test_what_is_said_of_one_refiner_goes_before_what_is_said_of_all():
+    made = recipe(
+        refiners=({"refiner": "vllm:a", "family": "prox-document", "engine": {"dtype": "float16"}}, "vllm:b"),
+        family="prox-chunk",
+        engine={"dtype": "bfloat16", "max_model_len": 2048},
+    )
+    (one, _), (other, _) = made.levels()
+    assert (one.family, one.engine) == ("prox-document", {"dtype": "float16", "max_model_len": 2048})
+    assert (other.family, other.engine) == ("prox-chunk", {"dtype": "bfloat16", "max_model_len": 2048})
+
+
+def test_options_of_a_language_model_are_for_the_language_model_of_a_cascade():
+    made = recipe(refiners=("tagger", "vllm:a"), uncertain="0.2..0.8", family="instruct", constrain=True)
+    tagger, model = (made.completed(each) for each in made.refiners)
+    assert (tagger.family, tagger.constrain) == (None, False)
+    assert (model.family, model.constrain) == ("instruct", True)
+    with pytest.raises(UsageError, match="is no language model"):
+        load_stages(recipe(family="instruct"))
+
+
+def test_a_cascade_works_where_both_refiners_can():
+    plan = recipe(refiners=("tagger", "vllm:a/web-chunk-refining-lm"), uncertain="0.2..0.8").cascade()
+    assert [([each.refiner for each in able], level) for able, level in plan] == [
+        (["tagger"], Level.DOCUMENT),
+        (["tagger", "vllm:a/web-chunk-refining-lm"], Level.CHUNK),
+    ]
+    with pytest.raises(UsageError, match="no level in common"):
+        recipe(refiners=("vllm:a/web-doc-refining-lm", "vllm:a/ultrax"), uncertain="0.2..0.8").cascade()
+
+
+@pytest.mark.parametrize("uncertain", ["0.8..0.2", "0.2", "a..b", "0.2..1.5", "-1..0.5", ""])
+def test_a_range_that_is_none_gets_an_example(uncertain):
+    with pytest.raises(UsageError, match=r"0\.2\.\.0\.8"):
+        make_recipe(input=(), output="", refiners=("tagger", "vllm:a"), uncertain=uncertain)
+
+
+def test_a_range_needs_two_refiners():
+    with pytest.raises(UsageError, match="needs two refiners"):
+        make_recipe(input=(), output="", uncertain="0.2..0.8")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"refiner": ["tagger"]}, 'there is no field "refiner"; did you mean "refiners"?'),
+        ({"refiners": [{"refiner": "vllm:a", "familly": "x"}]}, 'did you mean "family"?'),
+        ({"wurst": 1}, 'there is no field "wurst"; it may have family'),
+        ({"most_unusable": 2}, "most_unusable: "),
+        ({"on_failure": "drop"}, "on_failure: "),
+    ],
+)
+def test_a_wrong_field_is_named_with_the_nearest_right_one(fields, message):
+    with pytest.raises(UsageError) as failure:
+        make_recipe(**({"input": ("a",), "output": "b"} | fields))
+    assert message in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("[1, 2]", "no list of fields"), ("a: [", "no YAML"), ("", "no list of fields"), ("1: 2", "fields")],
+)
+def test_a_file_that_is_no_recipe_is_told(tmp_path, text, message):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=message):
+        read_recipe(str(path))
+    with pytest.raises(UsageError, match="cannot read"):
+        read_recipe(str(tmp_path / "missing.yaml"))

@@ -1,10 +1,7 @@
 """The engine for servers, against one that fails in every way that servers do."""
 
 import contextlib
-import datetime
-import email.utils
 import logging
-import math
 import signal
 import threading
 import time
@@ -17,6 +14,7 @@ from prox.errors import RunError, UsageError
 from prox.refiners.language_model import openai_engine
 from prox.refiners.language_model.engine import Message, Request
 from prox.refiners.language_model.openai_engine import OpenAIEngine, OpenAIOptions
+from prox.refiners.language_model.server_address import KEY_VARIABLES
 from prox.refiners.language_model.tokens import EstimatedTokens
 
 pytest.importorskip("httpx")
@@ -29,7 +27,7 @@ CHAT = Request(prompt="a page", messages=(Message("system", "Clean."), Message("
 
 @pytest.fixture(autouse=True)
 def no_key(monkeypatch):
-    for variable in openai_engine.KEY_VARIABLES:
+    for variable in KEY_VARIABLES:
         monkeypatch.delenv(variable, raising=False)
 
 
@@ -103,27 +101,14 @@ def test_a_stop_string_that_a_server_leaves_in_is_cut_off():
     assert (completion.text, completion.finish_reason) == ("keep_doc()", "stop")
 
 
-@pytest.mark.parametrize(
-    ("told", "expected"),
-    [("length", "length"), ("stop", "stop"), (None, "stop"), ("content_filter", "stop"), (5, "stop")],
-)
-def test_only_length_is_cut_off(told, expected):
-    with FaultyServer(behaviour=always(reply(text="a", finish_reason=told))) as server:
-        assert one(server).finish_reason == expected
-
-
 def test_usage_counts_tokens():
     with FaultyServer(lambda prompt: "one two three") as server:
         completion = one(server, Request("a b"))
     assert (completion.tokens_in, completion.tokens_out) == (2, 3)
 
 
-@pytest.mark.parametrize(
-    "usage", [None, {}, [], {"prompt_tokens": -1, "completion_tokens": "3"}, {"prompt_tokens": True}]
-)
-def test_without_sane_usage_tokens_are_estimated(usage):
-    body = {"choices": [{"text": "y" * 30}], "usage": usage}
-    with FaultyServer(behaviour=always(Instruction(body=body))) as server:
+def test_without_usage_tokens_are_estimated():
+    with FaultyServer(behaviour=always(reply(text="y" * 30))) as server:
         completion = one(server, Request("x" * 300))
     assert (completion.tokens_in, completion.tokens_out) == (100, 10)
 
@@ -250,14 +235,6 @@ def test_retry_after_is_respected():
         assert 0.4 <= time.monotonic() - started < 4
 
 
-def test_retry_after_may_be_a_date():
-    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=2)
-    when = email.utils.format_datetime(soon, usegmt=True)  # whole seconds
-    with FaultyServer(behaviour=failing(error(429, "slow down", retry_after=when))) as server:
-        assert one(server).text == "keep_doc()"
-    assert time.time() >= soon.replace(microsecond=0).timestamp()
-
-
 @pytest.mark.parametrize(
     "when", ["3600", "inf", "1e999", "Fri, 31 Dec 2399 23:59:59 GMT", "Fri, 31 Dec 2399 23:59:59 -0000"]
 )
@@ -267,12 +244,6 @@ def test_nobody_waits_beyond_the_deadline(when):
         assert one(server).error == "server error (deadline 5 s): 429 slow down"
         assert time.monotonic() - started < 3
         assert server.requests["/completions"] == 1
-
-
-@pytest.mark.parametrize("when", ["-5", "nan", "soon", "Fri, 99 Foo 2020", "Fri, 31 Dec 1999 23:59:59 GMT"])
-def test_a_retry_after_that_means_nothing_is_passed_over(when):
-    with FaultyServer(behaviour=failing(error(429, "slow down", retry_after=when))) as server:
-        assert one(server).text == "keep_doc()"
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip"])
@@ -305,57 +276,24 @@ def test_a_body_without_end_is_cut_off(status, monkeypatch):
         assert one(server, attempts=2).error == "server error after 2 attempts: the answer has more than 1 MB"
 
 
-@pytest.mark.parametrize(
-    ("status", "message"),
-    [
-        (400, "This model's maximum context length is 2048 tokens. However, you requested 4120 tokens"),
-        (400, "the request exceeds the available context size, try increasing it"),
-        (400, "The input (9000 tokens) is longer than the model's context length (4096 tokens)."),
-        (422, "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000"),
-        (413, "Payload"),
-        (400, "Prompt is too long"),
-        (500, "Requested tokens (2285) exceed context window of 2048"),
-    ],
-)
 @pytest.mark.parametrize("request_", [TEXT, CHAT])
-def test_a_prompt_that_does_not_fit_is_told_apart(status, message, request_):
-    with FaultyServer(behaviour=always(error(status, message))) as server:
+def test_a_prompt_that_does_not_fit_is_told_apart(request_):
+    with FaultyServer(behaviour=always(error(500, "Requested tokens (2285) exceed context window of 2048"))) as server:
         completion = one(server, request_)
         assert server.requests.total() == 2
     assert completion.too_long
-    assert message in completion.error
+    assert completion.error == "server error: 500 Requested tokens (2285) exceed context window of 2048"
 
 
-def test_what_an_error_repeats_of_the_request_decides_nothing():
-    detail = [{"msg": "Field required", "loc": ["body", "x"], "input": {"prompt": "maximum context length"}}]
-    with FaultyServer(behaviour=always(Instruction(422, {"detail": detail}))) as server:
-        completion = one(server)
-    assert not completion.too_long
-    assert completion.error == "server error: 422 Field required ['body', 'x']"
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        "Unrecognized request argument supplied: structured_outputs",
-        "Extra inputs are not permitted",
-        "Invalid grammar specification",
-    ],
-)
-def test_a_server_without_grammars_is_named_so(message):
-    with FaultyServer(behaviour=always(error(400, message))) as server:
+def test_a_server_without_grammars_is_named_so():
+    with FaultyServer(behaviour=always(error(400, "Extra inputs are not permitted"))) as server:
         assert "knows no grammars" in one(server, Request("p", grammar='start: "a"')).error
         assert "grammars" not in one(server).error
 
 
-def test_errors_are_short():
-    with FaultyServer(behaviour=always(Instruction(500, b"<p>sorry</p>" * 1000))) as server:
-        assert len(one(server).error) == 200
-
-
 def test_an_unforeseen_exception_is_an_outcome(monkeypatch):
     with FaultyServer() as server, engine_at(server) as engine:
-        monkeypatch.setattr(openai_engine, "_answer", lambda *_: 1 / 0)
+        monkeypatch.setattr(openai_engine, "read_answer", lambda *_: 1 / 0)
         assert engine.generate([TEXT])[0].error == "server error: ZeroDivisionError: division by zero"
 
 
@@ -462,14 +400,6 @@ def test_a_missing_or_wrong_key_is_an_error_with_advice(status, monkeypatch):
             pass
 
 
-@pytest.mark.parametrize(
-    "url", ["", "small", "127.0.0.1:8000/v1", "ftp://host/v1", "http://", "http://host:port/v1", "http://[::1/v1"]
-)
-def test_what_is_no_url_is_a_wrong_use(url):
-    with pytest.raises(UsageError, match="is not the URL of a server"):
-        OpenAIEngine("small", url, OpenAIOptions())
-
-
 @pytest.mark.parametrize("name", ["concurrency", "deadline", "timeout", "attempts"])
 def test_options_are_checked(name):
     with pytest.raises(UsageError, match=name):
@@ -525,15 +455,6 @@ def test_the_key_comes_from_the_environment(monkeypatch):
         assert server.headers[-1]["authorization"] == f"Bearer {KEY}"
 
 
-@pytest.mark.parametrize("key", ["sk-schlüssel", "two words", "line\nbreak"])
-def test_a_key_that_is_none_is_not_shown(key, monkeypatch):
-    monkeypatch.setenv("PROX_API_KEY", key)
-    with pytest.raises(UsageError) as raised:
-        OpenAIEngine("small", "http://127.0.0.1:1/v1", OpenAIOptions())
-    assert "PROX_API_KEY" in str(raised.value)
-    assert key not in str(raised.value)
-
-
 def test_secrets_are_never_shown(monkeypatch, caplog):
     caplog.set_level(logging.DEBUG)
     monkeypatch.setenv("PROX_API_KEY", KEY)
@@ -575,16 +496,6 @@ def test_secrets_are_never_shown(monkeypatch, caplog):
     assert not [secret for secret in secrets if secret in caplog.text]
 
 
-@pytest.mark.parametrize(
-    "url", ["user:p@ssword@host/v1", "http://user:p@ssword@host:x/v1?key=query-key", "?key=query-key"]
-)
-def test_a_url_that_is_none_hides_its_secrets(url):
-    with pytest.raises(UsageError) as raised:
-        OpenAIEngine("small", url, OpenAIOptions())
-    assert "ssword" not in str(raised.value)
-    assert "query-key" not in str(raised.value)
-
-
 # Comparing answers
 
 
@@ -622,48 +533,6 @@ def test_answers_are_weighed_where_they_diverge(request_, positions, expected):
     assert body.get("top_logprobs") == (20 if request_ is CHAT else None)
 
 
-def test_a_common_beginning_is_followed():
-    positions = [{"doc": 0.8, "do": 0.1, "x": 0.1}, {"_": 1.0}, {"keep": 0.3, "dr": 0.6, "d": 0.1}]
-    with FaultyServer(distributions=distributions(*positions)) as server:
-        assert compared(server, answers=("doc_keep", "doc_drop")).probabilities == pytest.approx((0.3, 0.7))
-
-
-def test_a_beginning_of_some_answers_is_followed_too():
-    positions = [{"keep": 0.8, "drop": 0.2}, {"_all": 0.75, "_some": 0.25}]
-    with FaultyServer(distributions=distributions(*positions)) as server:
-        comparison = compared(server, answers=("keep_all", "keep_some", "drop"))
-    assert comparison.probabilities == pytest.approx((0.6, 0.2, 0.2))
-
-
-@pytest.mark.parametrize(
-    "tokens",
-    [
-        [("<0x0A>", None), ("bytes:\\xe2\\x86", None), ("bytes:\\x92", None)],
-        [("\n", [10]), ("\ufffd", [0xE2, 0x86]), ("\ufffd", [0x92])],
-    ],
-)
-def test_tokens_may_be_bytes(tokens):
-    content = [
-        {"token": token, "bytes": raw, "top_logprobs": [{"token": token, "bytes": raw, "logprob": math.log(0.5)}]}
-        for token, raw in tokens
-    ]
-    logprobs = {"content": content}
-    behaviour = always(reply(message={"content": "→"}, logprobs=logprobs))
-    with FaultyServer(behaviour=behaviour) as server:
-        assert compared(server, CHAT, ("→", "↑")).probabilities == pytest.approx((0.5, 0.0))  # E2 86 92, E2 86 91
-    text = always(reply(text="→", logprobs=logprobs))  # llama.cpp has the format of chat for completions
-    with FaultyServer(behaviour=text) as server:
-        assert compared(server, TEXT, ("→", "↑")).probabilities == pytest.approx((0.5, 0.0))
-
-
-def test_odd_numbers_are_no_probability():
-    top = [{"token": "keep", "logprob": value} for value in (None, "0", math.nan, -math.inf)]
-    top += [{"token": "drop", "logprob": 3}, {"token": "drop", "logprob": -1}]
-    behaviour = always(reply(message={"content": "a"}, logprobs={"content": [{"token": "drop", "top_logprobs": top}]}))
-    with FaultyServer(behaviour=behaviour) as server:
-        assert compared(server, CHAT).probabilities == (0.0, 1.0)
-
-
 @pytest.mark.parametrize("request_", [TEXT, CHAT], ids=["text", "chat"])
 def test_five_alternatives_are_asked_for_where_twenty_are_refused(request_):
     positions = [{"keep": 0.7, "drop": 0.2}]
@@ -694,26 +563,6 @@ def test_without_probabilities_the_text_is_given(request_, behaviour, asked_in_v
         assert server.requests.total() == 1 + asked_in_vain + 3
         assert server.bodies[-1]["max_tokens"] == 16
         assert "logprobs" not in server.bodies[-1]
-
-
-@pytest.mark.parametrize(
-    "logprobs",
-    [
-        {},
-        [],
-        {"content": None},
-        {"content": ["keep"]},
-        {"content": [{"token": "keep", "logprob": -1.0, "top_logprobs": []}]},
-        {"tokens": ["keep"], "top_logprobs": None},
-        {"tokens": ["keep"], "top_logprobs": [None]},
-        {"tokens": ["token_id:5"], "top_logprobs": [{"token_id:5": -0.1}]},
-    ],
-    ids=str,
-)
-def test_odd_probabilities_are_none(logprobs):
-    with FaultyServer(behaviour=always(reply(text="keep_doc()", logprobs=logprobs))) as server:
-        comparison = compared(server)
-    assert (comparison.text, comparison.probabilities) == ("keep_doc()", ())
 
 
 def test_an_answer_that_ends_too_early_is_given_as_text_without_giving_up_probabilities():

@@ -66,11 +66,13 @@ class ModelTokens:
     def cut(self, text: str, most: int) -> str:
         if len(text.encode("utf-8", "surrogatepass")) <= most:
             return text  # no token is shorter than a byte
+        if most < 1:
+            return ""
         reach = 8 * most  # characters; enough for almost any text, and a long one is not tokenized to its end
         while True:
             encoding = self._tokenizer.encode(text[:reach], add_special_tokens=False)
             if len(encoding.ids) > most:
-                return text[: encoding.offsets[most - 1][1]] if most > 0 else ""
+                return text[: encoding.offsets[most - 1][1]]
             if reach >= len(text):
                 return text
             reach *= 4
