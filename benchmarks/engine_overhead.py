@@ -39,12 +39,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engine", choices=["transformers", "vllm"], default="transformers")
     parser.add_argument("--model", default="tiny", help="tiny, smollm2 or a folder (default: %(default)s)")
-    parser.add_argument("--documents", type=int, default=120, help="(default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
+    parser.add_argument("--documents", type=int, default=544, help="(default: %(default)s)")
+    parser.add_argument("--characters", type=int, default=500, help="of each document (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")
     options = parser.parse_args()
     spec = f"{options.engine}:{folder_of(options.model)}"
     pages = [json.loads(line) for line in PAGES.read_text(encoding="utf-8").splitlines()]
-    texts = [pages[number % len(pages)]["text"][:3000] + f"\nPage {number}" for number in range(options.documents)]
+    texts = [
+        pages[number % len(pages)]["text"][: options.characters] + f"\nPage {number}"
+        for number in range(options.documents)
+    ]
     parsed = parse_spec(spec)
     assert parsed is not None
     refiner = load_language_model(parsed, Level.CHUNK, ModelOptions(FAMILY, engine=engine_options(options.engine)))

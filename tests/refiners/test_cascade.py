@@ -3,7 +3,6 @@
 import pytest
 
 from prox.chunking import Chunk
-from prox.errors import RunError
 from prox.program import DropDocument, KeepDocument, Program, RemoveLines, Replace
 from prox.refiners import Draft, Level
 from prox.refiners.cascade import CascadeRefiner, Uncertain
@@ -42,7 +41,7 @@ def test_only_documents_between_the_scores_are_sent(score, asked):
 
 def test_the_first_decision_stands_where_the_second_refiner_fails():
     draft, _ = judges(0.6, Draft(Program(), errors=("timed out",)))
-    assert draft.program == KEEP
+    assert (draft.program, draft.score) == (KEEP, 0.6)
     assert draft.errors == ("timed out",)
 
 
@@ -113,11 +112,43 @@ def test_a_failed_window_leaves_its_lines_to_the_first_refiner():
     ]
 
 
-@pytest.mark.parametrize("level", list(Level))
-def test_a_first_refiner_without_scores_is_refused(level):
-    silent = Fake(level, lambda chunk: Draft(KEEP))
-    with pytest.raises(RunError, match="gives no scores"):
-        CascadeRefiner(silent, silent, Uncertain(0.2, 0.8)).refine([Chunk("page", "a", 0)])
+def test_a_document_without_a_score_is_as_uncertain_as_can_be():
+    first = Fake(Level.DOCUMENT, lambda chunk: Draft(Program(), errors=("timed out",)))
+    second = Fake(Level.DOCUMENT, lambda chunk: Draft(DROP, score=0.1))
+    chunks = [Chunk("a", "text", 0), Chunk("b", " \n", 0)]
+    asked, blank = CascadeRefiner(first, second, Uncertain(0.2, 0.8)).refine(chunks)
+    assert (asked.program, asked.errors, asked.asked) == (DROP, (), True)
+    assert (blank.asked, len(second.asked)) == (False, 1)
+
+
+def test_lines_without_scores_are_all_uncertain():
+    first = Fake(Level.CHUNK, lambda chunk: Draft(KEEP))
+    second = Fake(Level.CHUNK, lambda chunk: Draft(Program((RemoveLines(1, 1),))))
+    (draft,) = CascadeRefiner(first, second, Uncertain(0.2, 0.8)).refine([Chunk("a", "x\ny", 0)])
+    assert draft.program.operations == (RemoveLines(1, 1),)
+
+
+def test_a_program_decides_about_no_line_that_it_was_not_shown():
+    text = "\n".join(["word"] * 60)
+    scores = bytearray([1] * 60)
+    scores[0] = scores[40] = 60
+
+    def write(chunk):
+        return Draft(Program((RemoveLines(40, 40),)) if chunk.first_line == 0 else KEEP)
+
+    draft, asked = edits(write, text, bytes(scores))
+    assert [chunk.first_line for chunk in asked] == [0, 35]
+    assert draft.program.operations == (Replace(" [x]", "", 2, 2),)
+    assert any("outside the lines" in each for each in draft.rejected)
+
+
+def test_a_program_with_too_many_errors_leaves_its_lines_to_the_first_refiner():
+    wrong = Program((RemoveLines(900, 901), RemoveLines(950, 960), RemoveLines(4, 4)))
+    draft, _ = edits(lambda chunk: Draft(wrong))
+    assert "erroneous operations 2" in draft.errors[0]
+    assert len(draft.rejected) == 2
+    removed = [each for each in draft.program.operations if isinstance(each, RemoveLines)]
+    assert removed == [RemoveLines(0, 0), RemoveLines(1, 1), RemoveLines(5, 5)]
 
 
 def test_the_fingerprint_names_both_and_the_range():

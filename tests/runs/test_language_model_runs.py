@@ -1,6 +1,7 @@
 """Runs with a language model behind a server that fails in many ways: nothing is lost, nothing is silent."""
 
 import json
+import threading
 import zlib
 
 import pyarrow.parquet as pq
@@ -13,8 +14,9 @@ from faulty_server import FaultyServer, Instruction
 from prox.errors import RunError, UsageError
 from prox.refiners import Level
 from prox.refiners.language_model.loading import close_engines
-from prox.runs.recipe import Recipe
+from prox.runs.recipe import Recipe, refiner_for
 from prox.runs.refine import refine_corpus
+from prox.runs.score import score_gold
 
 QUICK = {"attempts": 2, "timeout": 2, "backoff": 0.01, "deadline": 20}
 PROSE = "The river rose again in the night, and by the morning the meadows were under water as far as one could see."
@@ -187,3 +189,90 @@ def test_a_cascade_sends_what_the_tagger_is_not_sure_of(corpus, tmp_path):
 def test_an_option_that_an_engine_does_not_have_is_named(corpus, tmp_path):
     with FaultyServer() as server, pytest.raises(UsageError, match=r"no option concurency; it has .*concurrency"):
         refine(corpus(1), tmp_path / "out", server, engine={"concurency": 3})
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        {"parameters": "abc"},
+        {"concurrency": 1.5},
+        {"deadline": "soon"},
+        {"context": -5},
+        {"timeout": True},
+        {"attempts": 0},
+    ],
+)
+def test_an_option_with_a_wrong_value_is_told_before_anything_is_written(corpus, tmp_path, engine):
+    with FaultyServer() as server, pytest.raises(UsageError, match=r"must be .* number above 0"):
+        refine(corpus(1), tmp_path / "out", server, engine=engine)
+    assert not (tmp_path / "out").exists()
+
+
+def test_numbers_that_yaml_takes_for_text_are_numbers(corpus, tmp_path):
+    with FaultyServer(answer=lambda prompt: "keep_chunk()") as server:
+        result = refine(corpus(2), tmp_path / "out", server, engine=QUICK | {"parameters": "3.13e8"})
+    (cost,) = result.record["costs"]
+    assert cost["flops"] == 2 * 313_000_000 * (cost["tokens_in"] + cost["tokens_out"])
+
+
+def test_secrets_in_an_address_are_in_no_file(corpus, tmp_path):
+    with FaultyServer(answer=lambda prompt: "Sure!") as server:
+        address = server.url.replace("http://", "http://me:TOPSECRETPW@") + "?key=TOPSECRETQ"
+        result = refine(corpus(3), tmp_path / "out", server, refiners=(f"openai:small@{address}",))
+    assert result.record["failed_drafts"] == 3
+    for path in (tmp_path / "out").rglob("*"):
+        assert not path.is_file() or b"TOPSECRET" not in path.read_bytes()
+
+
+def test_a_stopped_run_writes_no_part_of_what_was_given_up(corpus, tmp_path):
+    def answer(prompt):
+        raise_after.release()
+        return "keep_chunk()"
+
+    raise_after = threading.Semaphore(0)
+    seen = []
+
+    def interrupt(progress):
+        seen.append(progress)
+        raise KeyboardInterrupt
+
+    with FaultyServer(answer=answer) as server, pytest.raises(KeyboardInterrupt):
+        recipe = Recipe(
+            input=(str(corpus(400)),),
+            output=str(tmp_path / "out"),
+            refiners=(f"openai:small@{server.url}",),
+            level=Level.CHUNK,
+            engine=QUICK,
+            workers=2,
+        )
+        refine_corpus(recipe, interrupt)
+    assert seen
+    assert json.loads((tmp_path / "out/run.json").read_text())["status"] in ("interrupted", "failed")
+    assert not list((tmp_path / "out/programs").glob("*"))
+    assert not list((tmp_path / "out/text").glob("*"))
+
+
+def test_lines_that_nobody_reads_are_told(tmp_path):
+    path = tmp_path / "pages.jsonl"
+    path.write_text(json.dumps({"id": "a", "text": "word " * 9000}) + "\n")
+    with FaultyServer(answer=lambda prompt: "keep_chunk()") as server:
+        result = refine(path, tmp_path / "out", server)
+    (row,) = rows(tmp_path / "out")
+    assert row["decision"] == "kept"
+    assert "longer than the window" in row["reason"]
+    assert row["stages"][0]["rejected"] == ["line 0: longer than the window, so it stays as it is"]
+    assert result.record["costs"][0]["programs"] == 0
+
+
+def test_gold_is_scored_under_the_limits_of_the_family(tmp_path):
+    text = "Home | About\nThe rivver rose.\nFooter"
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text(json.dumps({"id": "a", "raw_text": text, "line_labels": [1, 0, 1]}) + "\n")
+    program = 'remove_lines(0, 0)\nremove_lines(2, 2)\nnormalize("rivver", "river!")\nnormalize("rose", "sank")'
+    with FaultyServer(answer=lambda prompt: program) as server:
+        recipe = Recipe(
+            input=(), output="", refiners=(f"openai:small@{server.url}",), family="prox-chunk", engine=QUICK
+        )
+        score = score_gold([str(gold)], lambda level: refiner_for(recipe, level)).overall
+    assert score.lines.f1 == 1.0
+    assert score.programs.failure_ratio == 0.0

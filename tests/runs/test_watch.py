@@ -74,3 +74,13 @@ def test_other_refiners_are_not_watched():
 def test_programs_without_any_effect_are_worth_a_warning():
     assert "changes or drops anything" in watch([IDLE] * 40).warnings()[0]
     assert watch([IDLE] * 39 + [GOOD]).warnings() == []
+
+
+BLANK = Draft(Program((KeepDocument(),)), asked=False)
+
+
+def test_what_no_model_was_asked_about_is_no_good_program():
+    with pytest.raises(RunError, match="16 of the first 16 programs"):
+        watch([BLANK] * 32 + [BAD] * 40, batch=16)
+    with pytest.raises(RunError, match=f"the last {FAILED_IN_A_ROW} programs"):
+        watch([GOOD] * 32 + ([BAD] * 50 + [BLANK]) * 6, batch=51)

@@ -20,10 +20,11 @@ from rich.progress import (
 from rich.table import Table
 
 from prox.cli.visible import visible
+from prox.corpora import open_file_system
 from prox.errors import RunError, UsageError
 from prox.runs.recipe import Recipe, make_recipe, read_recipe
+from prox.runs.refine import RUN_FILE, RunResult, refine_corpus
 from prox.runs.refine import Progress as RunProgress
-from prox.runs.refine import RunResult, refine_corpus
 from prox.runs.stages import DECISIONS, QUARANTINED
 
 _LOG_SECONDS = 10
@@ -69,9 +70,12 @@ def run(recipe: Recipe, as_json: bool) -> None:
         with _Shown() as shown:
             result = refine_corpus(recipe, shown.update)
     except KeyboardInterrupt:
+        begun = open_file_system(f"{recipe.output}/{RUN_FILE}")
+        state = "nothing was written yet"
+        if begun[0].exists(begun[1]):
+            state = f"every part in {recipe.output} is whole, but the run is not complete"
         Console(stderr=True).print(
-            f"\ninterrupted after {time.monotonic() - started:.0f} s; every part in {recipe.output} is whole, "
-            "but the run is not complete",
+            f"\ninterrupted after {time.monotonic() - started:.0f} s; {state}",
             markup=False,
             highlight=False,
         )

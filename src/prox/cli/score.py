@@ -10,6 +10,7 @@ from prox.cli.options import (
     EngineOptions,
     Family,
     KeepThreshold,
+    RecipeFile,
     Refiners,
     SystemPrompt,
     Uncertain,
@@ -18,6 +19,7 @@ from prox.cli.options import (
 from prox.cli.visible import visible
 from prox.errors import UsageError
 from prox.refiners import Level
+from prox.refiners.specs import shown_spec
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 def score(
     gold: Annotated[list[str], typer.Argument(metavar="GOLD", help="Gold files, folders or globs.")],
+    recipe: RecipeFile = None,
     refiner: Refiners = None,
     only: Annotated[
         list[str] | None,
@@ -59,8 +62,8 @@ def score(
     from prox.runs.recipe import refiner_for
     from prox.runs.score import score_gold
 
-    recipe = recipe_from_options(
-        None,
+    resolved = recipe_from_options(
+        recipe,
         input=(),
         output="",
         refiners=refiner,
@@ -72,14 +75,14 @@ def score(
         engine=engine_options(engine_option) or None,
         workers=1,
     )
-    specs = recipe.specs()
+    specs = list(map(shown_spec, resolved.specs()))
     of_level = {Level.DOCUMENT: specs[0], Level.CHUNK: specs[-1]}
-    if uncertain:
+    if resolved.uncertain:
         of_level = dict.fromkeys(Level, " | ".join(specs))
     with _Progress(" + ".join(specs)) as progress:
         scores = score_gold(
             gold,
-            lambda level: refiner_for(recipe, level),
+            lambda level: refiner_for(resolved, level),
             _filter(only or [], most_suspect),
             progress.advance,
         )

@@ -8,16 +8,17 @@ import numpy.typing as npt
 
 from prox.chunking import Chunk, chunk_document
 from prox.document import Document, join_lines, split_lines
-from prox.errors import RunError
 from prox.program import (
     InsertLine,
     KeepDocument,
     Operation,
+    Policy,
     Program,
     RemoveLines,
     Replace,
     ReplaceOnce,
     count_words,
+    execute,
 )
 from prox.refiners.draft import Draft, Level, Refiner
 from prox.refiners.tagger.lines import removals, removed_lines
@@ -60,18 +61,23 @@ class CascadeRefiner:
         return self._judge(chunks, drafts) if self.level == Level.DOCUMENT else self._edit(chunks, drafts)
 
     def _judge(self, chunks: Sequence[Chunk], drafts: list[Draft]) -> list[Draft]:
-        sent = [place for place, draft in enumerate(drafts) if self._is_between(_score(draft))]
+        """A document without a score, because the first refiner failed, is as uncertain as can be."""
+        sent = [
+            place
+            for place, (chunk, draft) in enumerate(zip(chunks, drafts, strict=True))
+            if _has_text(chunk) and (draft.score is None or self._is_between(draft.score))
+        ]
         answers = dict(zip(sent, self.second.refine([chunks[place] for place in sent]), strict=True))
         decided = []
         for place, (chunk, draft) in enumerate(zip(chunks, drafts, strict=True)):
             answer = answers.get(place)
             if answer is None:
-                decided.append(replace(draft, words_sent=0))
+                decided.append(replace(draft, words_sent=0, asked=False))
                 continue
             words = count_words(chunk.text)
-            decided.append(
-                replace(answer, program=draft.program if answer.errors else answer.program, words_sent=words)
-            )
+            if answer.errors:  # the first decision stands
+                answer = replace(answer, program=draft.program, score=draft.score)
+            decided.append(replace(answer, words_sent=words))
         return decided
 
     def _edit(self, chunks: Sequence[Chunk], drafts: list[Draft]) -> list[Draft]:
@@ -84,16 +90,16 @@ class CascadeRefiner:
             sent += asked
         answers = self.second.refine(sent)
         return [
-            _merged(chunk, draft, lines, [(sent[place], answers[place]) for place in places])
+            _merged(chunk, draft, lines, [self._judged(chunk, sent[place], answers[place]) for place in places])
             for chunk, draft, lines, places in zip(chunks, drafts, unsure, of_chunk, strict=True)
         ]
 
     def _unsure_lines(self, chunk: Chunk, draft: Draft) -> BoolArray:
         lines = split_lines(chunk.text)
-        if draft.line_scores is None:
-            raise RunError("the first refiner of a cascade gives no scores for lines; put one in front that does")
-        scores = np.frombuffer(draft.line_scores, np.uint8) / 100
         visible = np.array([not line.isspace() and line != "" for line in lines])
+        if draft.line_scores is None:
+            return visible
+        scores = np.frombuffer(draft.line_scores, np.uint8) / 100
         unsure: BoolArray = (scores >= self._uncertain.low) & (scores <= self._uncertain.high) & visible
         return unsure
 
@@ -108,14 +114,25 @@ class CascadeRefiner:
             parts += [part for part in moved if unsure[part.first_line : part.last_line + 1].any()]
         return [replace(part, first_line=part.first_line + chunk.first_line) for part in parts]
 
+    def _judged(self, chunk: Chunk, part: Chunk, answer: Draft) -> tuple[Chunk, Draft]:
+        """What an answer comes to under the limits of its refiner: the operations that can be carried out."""
+        if answer.errors:
+            return part, answer
+        policy = replace(getattr(self.second, "policy", Policy()), least_share=None, least_words=None)
+        # Lines are numbered over the document, so the chunk stands where it does in it.
+        text = "\n" * chunk.first_line + chunk.text
+        outcome = execute(text, replace(answer.program, scope=part.scope), policy)
+        rejected = tuple(f"{Program((each.operation,))}: {each.reason}" for each in outcome.rejected)
+        rejected += tuple(f"{error.snippet!r}: {error.message}" for error in outcome.errors)
+        errors = (outcome.reason,) if outcome.reason else ()
+        return part, replace(answer, program=outcome.program, rejected=rejected, errors=errors)
+
     def _is_between(self, score: float) -> bool:
         return self._uncertain.low <= score <= self._uncertain.high
 
 
-def _score(draft: Draft) -> float:
-    if draft.score is None:
-        raise RunError("the first refiner of a cascade gives no scores for documents; put one in front that does")
-    return draft.score
+def _has_text(chunk: Chunk) -> bool:
+    return bool(chunk.text) and not chunk.text.isspace()
 
 
 def _neighbourhoods(numbers: Sequence[int], count: int) -> list[tuple[int, int]]:
@@ -139,6 +156,8 @@ def _merged(chunk: Chunk, draft: Draft, unsure: BoolArray, asked: list[tuple[Chu
         tokens_in=sum(answer.tokens_in for _, answer in asked),
         tokens_out=sum(answer.tokens_out for _, answer in asked),
         words_sent=sent,
+        asked=bool(asked),
+        rejected=tuple(each for _, answer in asked for each in answer.rejected),
         errors=draft.errors + tuple(error for _, answer in asked for error in answer.errors),
         raw_output="\n".join(answer.raw_output or "" for _, answer in asked) if asked else None,
     )
@@ -148,8 +167,7 @@ def _merged(chunk: Chunk, draft: Draft, unsure: BoolArray, asked: list[tuple[Chu
     visible = np.array([not line.isspace() and line != "" for line in lines])
     theirs = np.zeros(len(lines), bool)  # lines about which the second refiner decides
     for part, _ in answered:
-        first = part.first_line - chunk.first_line
-        theirs[first : first + 1 + part.last_line - part.first_line] = True
+        theirs |= _of_part(part, chunk, len(lines))
     theirs &= unsure
     noisy = _removed(draft.program, chunk, len(lines)) & ~theirs
     operations: list[Operation] = [
@@ -158,11 +176,19 @@ def _merged(chunk: Chunk, draft: Draft, unsure: BoolArray, asked: list[tuple[Chu
         if not isinstance(operation, RemoveLines | KeepDocument) and not _touches(operation, chunk, theirs)
     ]
     for part, answer in answered:
-        noisy |= _removed(answer.program, chunk, len(lines)) & theirs
-        operations += _on_lines(answer.program, part, chunk, theirs & ~noisy, lines)
+        own = theirs & _of_part(part, chunk, len(lines))
+        noisy |= _removed(answer.program, chunk, len(lines)) & own
+        operations += _on_lines(answer.program, part, chunk, own & ~noisy, lines)
     rows = np.flatnonzero(visible)
     operations += removals(removed_lines(noisy[rows], rows, len(lines)), chunk.first_line)
     return replace(merged, program=Program(tuple(operations or [KeepDocument()])))
+
+
+def _of_part(part: Chunk, chunk: Chunk, count: int) -> BoolArray:
+    own = np.zeros(count, bool)
+    first = part.first_line - chunk.first_line
+    own[first : first + 1 + part.last_line - part.first_line] = True
+    return own
 
 
 def _removed(program: Program, chunk: Chunk, count: int) -> BoolArray:
@@ -185,7 +211,7 @@ def _on_lines(program: Program, part: Chunk, chunk: Chunk, lines: BoolArray, tex
     bound: list[Operation] = []
     for operation in program.operations:
         if isinstance(operation, ReplaceOnce | InsertLine):
-            line = operation.line if isinstance(operation, ReplaceOnce) else operation.after
+            line = operation.line if isinstance(operation, ReplaceOnce) else max(operation.after, part.first_line)
             if part.first_line <= line <= part.last_line and lines[line - chunk.first_line]:
                 bound.append(operation)
             continue

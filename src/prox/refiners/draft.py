@@ -28,6 +28,9 @@ class Draft:
         finish_reason: Why a language model stopped; "" for refiners that do not generate.
         tokens_in: Tokens read by a language model.
         tokens_out: Tokens written by a language model.
+        asked: Whether a program was asked for at all; a language model is not asked about blank text, and the second
+            refiner of a cascade not about what the first one is sure of.
+        rejected: Operations that were left out of the program already, each with the reason.
         words_sent: Of a cascade: the words that its second refiner was asked about; None for other refiners.
         errors: Why no usable program could be written; the document is then left as it was.
     """
@@ -39,6 +42,8 @@ class Draft:
     finish_reason: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
+    asked: bool = True
+    rejected: tuple[str, ...] = ()
     words_sent: int | None = None
     errors: tuple[str, ...] = ()
 

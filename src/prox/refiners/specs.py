@@ -1,6 +1,7 @@
 """From a refiner spec, as people write it, to a refiner."""
 
 import difflib
+import re
 
 from prox.errors import UsageError
 from prox.refiners.draft import Level, Refiner
@@ -17,6 +18,18 @@ def is_language_model(spec: str) -> bool:
         UsageError: It names one, but not well.
     """
     return parse_spec(spec) is not None
+
+
+def shown_spec(spec: str) -> str:
+    """A spec without the secrets that the address of a server may hold.
+
+    >>> shown_spec("openai:model@http://me:secret@host:8000/v1?key=secret")
+    'openai:model@http://host:8000/v1'
+    """
+    model, separator, url = spec.partition("@http")
+    if not separator or not spec.startswith("openai:"):
+        return spec
+    return f"{model}@http" + re.sub(r"(?<=//)[^/?#]*@|[?#].*", "", url)
 
 
 def levels_of_spec(spec: str, options: ModelOptions = NO_OPTIONS) -> tuple[Level, ...]:

@@ -27,7 +27,7 @@ from prox.runs.threads import limit_threads
 from prox.runs.worker import UnitReport, Worker
 
 _PATIENCE = 5.0
-"""Seconds that a worker has to end in."""
+"""Seconds that a worker, or a thread, has to end in."""
 
 Unit = tuple[int, Block | Quarantined, Preset]
 
@@ -81,8 +81,10 @@ def _work_in_threads(
         while pending:
             _collect(pending, done)
     except BaseException:
+        worker.stopped.set()
         pool.shutdown(wait=False, cancel_futures=True)
         close_engines()  # so that the threads come back from them
+        wait(pending, _PATIENCE)  # no part may appear behind the last word of the run
         raise
     pool.shutdown()
     return worker.watch.warnings()

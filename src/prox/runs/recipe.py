@@ -16,7 +16,7 @@ from prox.refiners import Level, Refiner, load_refiner
 from prox.refiners.cascade import CascadeRefiner, Uncertain
 from prox.refiners.language_model.loading import ModelOptions
 from prox.refiners.language_model.refiner import LanguageModelRefiner
-from prox.refiners.specs import is_language_model, levels_of_spec
+from prox.refiners.specs import is_language_model, levels_of_spec, shown_spec
 from prox.refiners.stored import StoredRefiner
 from prox.runs.stages import Stage
 
@@ -60,7 +60,12 @@ class Recipe(ModelFields):
     most_unusable: float = Field(default=0.3, ge=0, le=1)
     replay: bool = False
     format: Literal["parquet", "jsonl"] = "parquet"
-    workers: int = Field(default=1, ge=1)
+    workers: int = Field(default=1, ge=1, strict=True)
+
+    @field_validator("refiners", "input", mode="before")
+    @classmethod
+    def _one_alone(cls, given: Any) -> Any:
+        return (given,) if isinstance(given, str) else given
 
     @field_validator("refiners")
     @classmethod
@@ -101,13 +106,15 @@ class Recipe(ModelFields):
             able = _levels_of(refiners[0])
             wanted = [level for level in levels if level in able]
             if not wanted:
-                raise UsageError(f"{refiners[0].refiner} works at {able[0]} level; leave out --level {levels[0]}")
+                raise UsageError(
+                    f"{shown_spec(refiners[0].refiner)} works at {able[0]} level; leave out --level {levels[0]}"
+                )
             return [(refiners[0], level) for level in wanted]
         for each, level in zip(refiners, levels, strict=True):
             if level not in _levels_of(each):
                 raise UsageError(
-                    f"{each.refiner} stands in the place of the {level} level, but does not work there; the refiner "
-                    "for documents comes first, then the one for chunks"
+                    f"{shown_spec(each.refiner)} stands in the place of the {level} level, but does not work there; "
+                    "the refiner for documents comes first, then the one for chunks"
                 )
         return list(zip(refiners, levels, strict=True))
 
@@ -118,9 +125,16 @@ class Recipe(ModelFields):
             UsageError: They have no level in common.
         """
         refiners = [self.completed(each) for each in self.refiners]
+        first = shown_spec(refiners[0].refiner)
+        if first.startswith("stored:"):
+            raise UsageError("stored programs have no scores, so nothing is uncertain about them: put the tagger first")
         plan = [([each for each in refiners if level in _levels_of(each)], level) for level in self._wanted_levels()]
-        if not any(len(able) == len(refiners) for able, _ in plan):
-            raise UsageError(f"{' and '.join(self.specs())} have no level in common; a cascade needs two of one level")
+        both = [level for able, level in plan if len(able) == len(refiners)]
+        if not both:
+            names = " and ".join(map(shown_spec, self.specs()))
+            raise UsageError(f"{names} have no level in common; a cascade needs two of one level")
+        if Level.CHUNK in both and is_language_model(first):
+            raise UsageError(f"{first} gives no scores for lines: put the tagger first, or add --level document")
         return [(able, level) for able, level in plan if able]
 
     def _wanted_levels(self) -> list[Level]:
@@ -175,6 +189,8 @@ def read_recipe(path: str) -> dict[str, Any]:
         raise UsageError(f"the recipe {path} is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(fields, dict) or not all(isinstance(name, str) for name in fields):
         raise UsageError(f"the recipe {path} is no list of fields; write for example: refiners: [tagger]")
+    if "replay" in fields:
+        raise UsageError(f"the recipe {path} cannot say replay; stored programs are replayed by prox execute")
     return fields
 
 
@@ -188,7 +204,9 @@ def make_recipe(**fields: Any) -> Recipe:
         return Recipe(**fields)
     except ValidationError as error:
         problems = error.errors()
-        first = next((each for each in problems if each["type"] == "extra_forbidden"), problems[0])
+        # A refiner is a text or a list of fields: what is wrong with its fields says more than that it is no text.
+        problems.sort(key=lambda each: (each["type"] != "extra_forbidden", -len(each["loc"])))
+        first = problems[0]
         name = str(first["loc"][0]) if first["loc"] else "recipe"
         if first["type"] == "extra_forbidden":
             wrong = str(first["loc"][-1])
@@ -211,9 +229,9 @@ def load_stages(recipe: Recipe) -> list[Stage]:
         return [Stage(spec, refiner, Policy.unlimited())]
     if recipe.uncertain is None:
         share = _memory_share(recipe)
-        return [_stage(each.refiner, _load(each, level, share), recipe) for each, level in recipe.levels()]
+        return [_stage(shown_spec(each.refiner), _load(each, level, share), recipe) for each, level in recipe.levels()]
     return [
-        _stage(" | ".join(each.refiner for each in refiners), _cascade(recipe, refiners, level), recipe)
+        _stage(" | ".join(shown_spec(each.refiner) for each in refiners), _cascade(recipe, refiners, level), recipe)
         for refiners, level in recipe.cascade()
     ]
 
@@ -240,10 +258,13 @@ def _cascade(recipe: Recipe, refiners: Sequence[RefinerRecipe], level: Level) ->
 
 
 def _stage(name: str, refiner: Refiner, recipe: Recipe) -> Stage:
+    """A stage for a refiner; its name holds no secrets."""
     model = refiner.second if isinstance(refiner, CascadeRefiner) else refiner
     quarantines = recipe.on_failure == "quarantine"
     if isinstance(model, LanguageModelRefiner):
         return Stage(name, refiner, model.policy, quarantines, language_model=True, parameters=model.parameters)
+    if isinstance(refiner, StoredRefiner):  # its programs were judged when they were written
+        return Stage(name, refiner, Policy.unlimited(), quarantines)
     return Stage(name, refiner, quarantines=quarantines)
 
 

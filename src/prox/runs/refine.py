@@ -29,6 +29,7 @@ from prox.corpora import (
 from prox.errors import RunError, UsageError
 from prox.refiners.cascade import CascadeRefiner
 from prox.refiners.language_model.refiner import shown_prompt
+from prox.refiners.specs import shown_spec
 from prox.runs.costs import StageCost, inference_flops
 from prox.runs.local import Unit, work
 from prox.runs.recipe import Recipe, load_stages
@@ -255,7 +256,9 @@ def _shown_recipe(recipe: Recipe) -> dict[str, Any]:
     fields = recipe.model_dump(mode="json")
     shown = {"input": list(map(shown_path, recipe.input)), "output": shown_path(recipe.output)}
     refiners = [
-        shown_path(each) if isinstance(each, str) else each | {"refiner": shown_path(each["refiner"])}
+        shown_path(shown_spec(each))
+        if isinstance(each, str)
+        else each | {"refiner": shown_path(shown_spec(each["refiner"]))}
         for each in fields["refiners"]
     ]
     return fields | shown | {"refiners": refiners}

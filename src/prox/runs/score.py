@@ -32,8 +32,6 @@ from prox.runs.gold import DocumentGold, LineGold, gold_records, parse_gold
 BATCH = 64
 """Documents whose chunks go to the refiner at once."""
 
-POLICY = Policy(least_share=None, least_words=None)
-
 
 @dataclass(frozen=True, slots=True)
 class LineScore:
@@ -265,6 +263,7 @@ class _Bench:
 
     def __init__(self, refiner: Refiner) -> None:
         self.refiner = refiner
+        self.policy = replace(getattr(refiner, "policy", Policy()), least_share=None, least_words=None)
         self.waiting: list[LineGold | DocumentGold] = []
         self.drafts = self.errors = 0
         self.first_error = ""
@@ -295,8 +294,8 @@ class _Bench:
     ) -> None:
         text = gold.document.text
         programs = [replace(draft.program, scope=chunk.scope) for chunk, draft in zip(chunks, drafts, strict=True)]
-        outcome = execute(text, programs, POLICY)
-        failures = _failures(text, programs, drafts, outcome)
+        outcome = execute(text, programs, self.policy)
+        failures = _failures(text, programs, drafts, outcome, self.policy)
         for draft in drafts:
             self.drafts += 1
             self.errors += bool(draft.errors)
@@ -316,11 +315,11 @@ class _Bench:
                 tally.probability_labels.append(gold.keep)
 
 
-def _failures(text: str, programs: Sequence[Program], drafts: Sequence[Draft], outcome: Outcome) -> int:
+def _failures(text: str, programs: Sequence[Program], drafts: Sequence[Draft], outcome: Outcome, policy: Policy) -> int:
     """How many of a document's programs have faults; only if there is one does anybody look at each alone."""
     if not outcome.errors and not outcome.rejected:
         return sum(bool(draft.errors) for draft in drafts)
-    alone = [outcome] if len(programs) == 1 else [execute(text, program, POLICY) for program in programs]
+    alone = [outcome] if len(programs) == 1 else [execute(text, program, policy) for program in programs]
     return sum(bool(each.errors or each.rejected or draft.errors) for each, draft in zip(alone, drafts, strict=True))
 
 
@@ -359,7 +358,7 @@ def _judge_lines(gold: LineGold, outcome: Outcome, tallies: list[_Tally]) -> Non
 
 
 def _places_left(line: str, number: int, replacements: Sequence[Replace]) -> Sequence[int]:
-    """Which characters of a line its replacements leave; they only delete, under the policy here."""
+    """Which characters of a line its replacements leave; what a target invents has no place in it."""
     places: Sequence[int] = range(len(line))
     for each in replacements:
         if (each.first or 0) > number or (each.last is not None and each.last < number):
@@ -369,10 +368,11 @@ def _places_left(line: str, number: int, replacements: Sequence[Replace]) -> Seq
         position = 0
         while (hit := text.find(each.source, position)) >= 0:
             left += places[position:hit]
-            inside = hit
+            inside, position = hit, hit + len(each.source)
             for character in each.target:
-                inside = text.index(character, inside) + 1
-                left.append(places[inside - 1])
-            position = hit + len(each.source)
+                found = text.find(character, inside, position)
+                if found >= 0:
+                    left.append(places[found])
+                    inside = found + 1
         places = [*left, *places[position:]]
     return places

@@ -97,6 +97,9 @@ class Refined:
         return acting[-1] if acting else Program((KeepDocument(),))
 
 
+TOO_LONG = "longer than the window, so it stays as it is"
+"""Why a line was not read."""
+
 IGNORED = "is ignored: erroneous operations"
 """How the executor begins its reason for ignoring a program."""
 
@@ -127,6 +130,8 @@ def refine_documents(documents: Sequence[Document], stages: Sequence[Stage]) -> 
             failures = results[i][-1].failures
             held = next((each for each in failures if stage.quarantines or each.startswith(QUARANTINE)), "")
             reasons[i] = held or _reason(outcome, drafts, stage) or reasons[i] or "; ".join(failures)
+            if not reasons[i] and any(each.endswith(TOO_LONG) for each in results[i][-1].rejected):
+                reasons[i] = f"a line is {TOO_LONG}"
             quarantined[i] = bool(held)
     return [
         _refined(document, text, quarantine, reason, before, after, tuple(stage_results))
@@ -156,6 +161,7 @@ def _refined(
 
 
 def _through(documents: Sequence[Document], stage: Stage) -> list[tuple[Outcome, list[Draft]]]:
+    """What executing the drafts of each document gave. Lines that do not fit the window are told of."""
     window = stage.refiner.window if stage.refiner.level == Level.CHUNK else None  # a part cannot drop the whole
     chunks = [chunk_document(document, window) for document in documents]
     readable = [chunk for of_document in chunks for chunk in of_document if not chunk.skipped]
@@ -165,10 +171,17 @@ def _through(documents: Sequence[Document], stage: Stage) -> list[tuple[Outcome,
         own = [(chunk, next(drafts)) for chunk in of_document if not chunk.skipped]
         programs = [_scoped(draft.program, chunk, stage.refiner.level) for chunk, draft in own]
         drafts_of_document = [draft for _, draft in own]
-        if len(own) < len(of_document):  # some lines have no scores, so the others would stand at wrong lines
+        if len(own) < len(of_document):
+            # Some lines have no scores, so the others would stand at wrong lines.
             drafts_of_document = [replace(draft, line_scores=None) for draft in drafts_of_document]
+            drafts_of_document.append(_skipped([chunk for chunk in of_document if chunk.skipped]))
         out.append((execute(document.text, programs, stage.policy), drafts_of_document))
     return out
+
+
+def _skipped(chunks: Sequence[Chunk]) -> Draft:
+    """Stands for the lines that nobody was asked about, because one alone is longer than the window."""
+    return Draft(Program(), asked=False, rejected=tuple(f"line {chunk.first_line}: {TOO_LONG}" for chunk in chunks))
 
 
 def _scoped(program: Program, chunk: Chunk, level: Level) -> Program:
@@ -179,6 +192,7 @@ def _result(stage: Stage, outcome: Outcome, drafts: Sequence[Draft], before: int
     scores = [draft.score for draft in drafts if draft.score is not None]
     line_scores = [draft.line_scores for draft in drafts if draft.line_scores is not None]
     outputs = [draft.raw_output for draft in drafts if draft.raw_output is not None]
+    asked = sum(draft.asked for draft in drafts)
     sent = [draft.words_sent for draft in drafts if draft.words_sent is not None]
     return StageResult(
         stage=stage.name,
@@ -191,12 +205,13 @@ def _result(stage: Stage, outcome: Outcome, drafts: Sequence[Draft], before: int
         rejected=tuple(
             [f"{Program((entry.operation,))}: {entry.reason}" for entry in outcome.rejected]
             + [f"{error.snippet!r}: {error.message}" for error in outcome.errors]
+            + [each for draft in drafts for each in draft.rejected]
         ),
         failures=tuple(error for draft in drafts for error in draft.errors),
         tokens_in=sum(draft.tokens_in for draft in drafts),
         tokens_out=sum(draft.tokens_out for draft in drafts),
-        programs=len(drafts),
-        unusable=sum(bool(draft.errors) for draft in drafts) + outcome.reason.count(IGNORED),
+        programs=asked,
+        unusable=min(asked, sum(bool(draft.errors) for draft in drafts) + outcome.reason.count(IGNORED)),
         raw_output="\n".join(outputs) if outputs else None,
         words_sent=sum(sent) if sent else None,
     )

@@ -11,7 +11,7 @@ from prox.refiners.language_model.causes import likely_cause
 from prox.runs.stages import Refined, Stage, StageResult
 
 FIRST_DOCUMENTS = 32
-"""Documents that are refined before the programs written for them are judged."""
+"""Documents that are refined at once until so many programs of every stage have been seen, and judged."""
 
 FEWEST_PROGRAMS = 10
 """With fewer programs than this, only a stage of which none at all can be used is stopped."""
@@ -28,6 +28,7 @@ class _Watched:
     unusable: int = 0
     acting: int = 0
     failed_in_a_row: int = 0
+    satisfied: bool = False
     reasons: Counter[str] = field(default_factory=Counter)
 
 
@@ -38,10 +39,8 @@ class Watch:
         """`most_unusable`: the share of the first programs of a stage that may be of no use."""
         self._stages = stages
         self._most = most_unusable
-        self._watched = [_Watched() for _ in stages]
+        self._watched = [_Watched(satisfied=not stage.language_model) for stage in stages]
         self._lock = threading.Lock()
-        self._documents = 0
-        self.satisfied = not any(stage.language_model for stage in stages)
 
     def note(self, refined: Sequence[Refined]) -> None:
         """Look at what a batch came to.
@@ -52,18 +51,22 @@ class Watch:
         with self._lock:
             for entry in refined:
                 for stage, watched, result in zip(self._stages, self._watched, entry.stages, strict=False):
-                    if stage.language_model and result.words_sent != 0:  # a cascade that asked nobody
+                    if stage.language_model:
                         _count(watched, result)
             for stage, watched in zip(self._stages, self._watched, strict=True):
-                if not self.satisfied and self._is_of_no_use(watched):
+                if not watched.satisfied and self._is_of_no_use(watched):
                     raise RunError(self._complaint(stage, watched))
+                watched.satisfied = watched.satisfied or watched.programs >= FIRST_DOCUMENTS
                 if watched.failed_in_a_row >= FAILED_IN_A_ROW and self._most < 1:
                     reason = watched.reasons.most_common(1)[0][0]
                     raise RunError(
                         f"the last {watched.failed_in_a_row} programs of {stage.name} could not be used: {reason}"
                     )
-            self._documents += len(refined)
-            self.satisfied = self.satisfied or self._documents >= FIRST_DOCUMENTS
+
+    @property
+    def satisfied(self) -> bool:
+        """Whether enough programs of every language model have been seen."""
+        return all(watched.satisfied for watched in self._watched)
 
     def _is_of_no_use(self, watched: _Watched) -> bool:
         if watched.programs < FEWEST_PROGRAMS:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from prox.corpora import (
 )
 from prox.corpora.arrow_values import to_json_value
 from prox.document import Document
+from prox.errors import RunError
 from prox.runs.costs import StageCost
 from prox.runs.recipe import Recipe, load_stages
 from prox.runs.stages import QUARANTINED, Refined, Stage, refine_documents
@@ -31,7 +33,7 @@ from prox.runs.watch import FIRST_DOCUMENTS, Watch
 BATCH = 64
 """Documents that are in the hands of the refiners at once."""
 
-MODEL_BATCH = 256
+MODEL_BATCH = 512
 """The same where a language model is among them: enough to keep a GPU or a server busy."""
 
 _STAGE = pa.struct(
@@ -106,6 +108,7 @@ class Worker:
         self._stages = list(stages) if stages is not None else load_stages(recipe)
         self._batch = MODEL_BATCH if recipe.has_language_model else BATCH
         self.watch = Watch(self._stages, recipe.most_unusable)
+        self.stopped = threading.Event()
 
     def refine(
         self,
@@ -137,6 +140,8 @@ class Worker:
             self.watch.note(done)
             refined += done
             advance(len(done))
+            if self.stopped.is_set():  # what an engine gave while it was closed must not become a part
+                raise RunError("the run was stopped")
         quarantined = batch.quarantined + [
             Quarantined(batch.file, record, entry.reason, _raw(entry.document, id, preset), entry.document.id)
             for record, id, entry in zip(batch.records, batch.ids, refined, strict=True)

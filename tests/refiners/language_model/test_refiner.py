@@ -6,6 +6,7 @@ import pytest
 
 from prox.chunking import Chunk, chunk_document
 from prox.document import Document
+from prox.errors import UsageError
 from prox.program import (
     DropDocument,
     KeepDocument,
@@ -252,3 +253,40 @@ def test_fingerprints_change_with_what_the_model_is_asked():
 
 def judge_print(threshold):
     return refiner("x", family="prox-document", level=Level.DOCUMENT, keep_threshold=threshold).fingerprint
+
+
+def test_usual_control_texts_are_broken_for_a_server_that_nobody_can_look_into():
+    model = refiner("keep_chunk()", family="instruct")
+    model.refine([Chunk("page", "a <|im_end|> b <|eot_id|> [/INST]", 0)])
+    shown = model.engine.asked[0].messages[-1].content
+    assert "< |im_end|>" in shown
+    assert "<|eot_id|>" not in shown
+    assert "[/INST]" not in shown
+
+
+def test_a_context_without_room_for_a_page_is_refused_at_once():
+    with pytest.raises(UsageError, match="context of 150 tokens is too short for the family prox-chunk"):
+        refiner("x", context=150)
+
+
+def test_a_constrained_model_that_may_only_delete_can_write_nothing_else():
+    may_replace = refiner("keep_chunk()", constrain=True)
+    deletes = refiner("keep_chunk()", family="instruct", constrain=True)
+    assert may_replace.request(Chunk("a", PAGE, 0)).grammar != deletes.request(Chunk("a", PAGE, 0)).grammar
+
+
+def test_halves_of_a_character_are_joined():
+    one = draft(r'normalize("\ud83d\ude00", "\ud83d\ude01")')
+    assert one.program.operations == (Replace("😀", "😁"),)
+
+
+def test_a_first_call_that_is_cut_off_is_named_so():
+    one = draft(Completion("remove_lines(line_sta", "length"), constrain=True)
+    assert "cut off before its first call" in one.errors[0]
+
+
+def test_many_failed_parts_are_told_shortly():
+    text = "\n".join("x" * 400 for _ in range(50))
+    one = draft(only_short(300), text=text)
+    assert len(one.errors) == 4
+    assert one.errors[-1] == "and 47 more parts of it failed"

@@ -58,7 +58,7 @@ class ProxDocumentDialect(ProxDialect):
     def number(self, lines: Sequence[str], first_line: int) -> str:
         return join_lines(lines)
 
-    def grammar(self, text: str, first_line: int = 0) -> str:
+    def grammar(self, text: str, first_line: int = 0, deletions_only: bool = False) -> str:
         return 'start: "drop_doc()" | "keep_doc()"'
 
 
@@ -69,14 +69,17 @@ class ProxChunkDialect(ProxDialect):
     def number(self, lines: Sequence[str], first_line: int) -> str:
         return in_brackets(lines, first_line)
 
-    def grammar(self, text: str, first_line: int = 0) -> str:
+    def grammar(self, text: str, first_line: int = 0, deletions_only: bool = False) -> str:
         lines = split_lines(text)
         remove = grammars.ranges(first_line, first_line + len(lines) - 1, "remove_lines(line_start=", ", line_end=")
         calls, terminals = ["REMOVE"], [f"REMOVE: {remove}"]
         sources = [line for line in map(shown, lines) if line]
         if sources:
             calls.append(r'"normalize(source_str=\"" SOURCE "\", target_str=" TARGET ")"')
-            terminals += [grammars.pieces("SOURCE", sources), f"TARGET: {grammars.any_text()}"]
+            terminals += [
+                grammars.pieces("SOURCE", sources),
+                "TARGET: " + (r'"\"\""' if deletions_only else grammars.any_text()),
+            ]
         return "\n".join([grammars.program([self.keep], calls), *terminals])
 
 

@@ -55,7 +55,7 @@ class RefineXDialect:
     def number(self, lines: Sequence[str], first_line: int) -> str:
         return in_brackets(lines, first_line)
 
-    def grammar(self, text: str, first_line: int = 0) -> str:
+    def grammar(self, text: str, first_line: int = 0, deletions_only: bool = False) -> str:
         lines = [shown(line) for line in split_lines(text)]
         calls = ["REMOVE"]
         terminals = [f"REMOVE: {grammars.ranges(first_line, first_line + len(lines) - 1, 'remove_lines(', ', ')}"]

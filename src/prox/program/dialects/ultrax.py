@@ -109,14 +109,18 @@ class UltraXDialect:
     def number(self, lines: Sequence[str], first_line: int) -> str:
         return "\n".join([f"<lid:{number}>{shown(line)}" for number, line in enumerate(lines, first_line + 1)])
 
-    def grammar(self, text: str, first_line: int = 0) -> str:
+    def grammar(self, text: str, first_line: int = 0, deletions_only: bool = False) -> str:
         lines = [shown(line) for line in split_lines(text)]
         first, last = first_line + 1, first_line + len(lines)
         bases = grammars.number_between(first_line and first, last)
-        calls = ["REMOVE", f'"add_line(" /{bases}/ ", " /[0-9]|[1-9][0-9]/ ", " TEXT ")"']
+        calls = ["REMOVE"]
+        if not deletions_only:
+            calls.append(f'"add_line(" /{bases}/ ", " /[0-9]|[1-9][0-9]/ ", " TEXT ")"')
         terminals = [
             f"REMOVE: {grammars.ranges(first, last, 'remove_lines(', ', ')}",
-            f"TEXT: {grammars.any_text()} | {grammars.any_text(chr(39))}",
+            'TEXT: "\\"\\"" | "\'\'"'
+            if deletions_only
+            else f"TEXT: {grammars.any_text()} | {grammars.any_text(chr(39))}",
         ]
         of_line = []
         for number, line in enumerate(lines, first):

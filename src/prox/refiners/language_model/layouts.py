@@ -14,6 +14,16 @@ PLACE = "\ue000document\ue000"
 """Stands for the document while a template of a model is rendered; private characters that no template has."""
 
 
+USUAL_CONTROL = (
+    *("<s>", "</s>", "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>"),
+    *("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|im_sep|>"),
+    *("<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
+    *("<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|start|>", "<|message|>", "<|channel|>", "<|return|>"),
+    *("<start_of_turn>", "<end_of_turn>", "<bos>", "<eos>"),
+)
+"""Control texts of the usual chat models, for servers whose model nobody can look into."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """The text around a document.

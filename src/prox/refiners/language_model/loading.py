@@ -1,6 +1,7 @@
 """From what a person names (`vllm:MODEL`, a family, options) to a refiner on a loaded engine."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,9 +72,7 @@ def parse_spec(spec: str) -> ModelSpec | None:
     if engine == "openai":
         model, separator, url = rest.partition("@http")
         if not model or not separator:
-            raise UsageError(
-                f'refiner "{spec}" needs a model and the address of a server: --refiner openai:MODEL@http://HOST:PORT/v1'
-            )
+            raise UsageError("a server needs a model and an address: --refiner openai:MODEL@http://HOST:PORT/v1")
         return ModelSpec(engine, model, url=f"http{url}")
     if not rest:
         raise UsageError(f'refiner "{spec}" needs a model: --refiner {engine}:FOLDER or {engine}:NAME_ON_THE_HUB')
@@ -219,4 +218,22 @@ def _load_server(spec: ModelSpec, given: dict[str, Value]) -> Engine:
     known = {each.name for each in dataclasses.fields(OpenAIOptions)}
     if unknown := [name for name in given if name not in known]:
         raise UsageError(f"the engine openai has no option {unknown[0]}; it has {', '.join(sorted(known))}, tokenizer")
-    return OpenAIEngine(spec.model, spec.url, OpenAIOptions(**given), tokens)  # type: ignore[arg-type]
+    kinds = {"concurrency": int, "attempts": int, "context": int, "parameters": int}
+    typed: dict[str, Any] = {name: positive(name, value, kinds.get(name, float)) for name, value in given.items()}
+    return OpenAIEngine(spec.model, spec.url, OpenAIOptions(**typed), tokens)
+
+
+def positive(name: str, value: Value, kind: type) -> float:
+    """An option's value as a number above 0; YAML takes 3e8 for a text.
+
+    Raises:
+        UsageError: It is none.
+    """
+    try:
+        number = float(value) if not isinstance(value, bool) and value is not None else math.nan
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf or (kind is int and number != int(number)):
+        wanted = "a whole number" if kind is int else "a number"
+        raise UsageError(f"the engine option {name} must be {wanted} above 0, not {value!r}")
+    return int(number) if kind is int else number

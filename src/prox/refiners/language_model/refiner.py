@@ -1,12 +1,14 @@
 """A language model as a refiner: chunks to prompts, what it wrote to programs, and each failure to its one chunk."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 from prox.chunking import Chunk, Window
 from prox.document import join_lines, split_lines
+from prox.errors import UsageError
 from prox.program import (
     DropDocument,
     InsertLine,
@@ -22,10 +24,16 @@ from prox.program import (
 from prox.refiners.draft import Draft, Level
 from prox.refiners.language_model.engine import Comparison, Completion, Engine, Message, Request
 from prox.refiners.language_model.families import Family
-from prox.refiners.language_model.layouts import PLACE
+from prox.refiners.language_model.layouts import PLACE, USUAL_CONTROL
 
 LEAST_MASS = 0.01
 """If the two answers together are less probable, the model has not understood that it is asked for one of them."""
+
+LEAST_ROOM = 64
+"""Tokens of a page that a prompt must have room for."""
+
+MOST_ERRORS = 3
+"""Failures of the parts of one chunk that are told one by one."""
 
 MOST_REPEATS = 3
 """A model that writes the same operation more often than this is going round in circles."""
@@ -54,19 +62,45 @@ class LanguageModelRefiner:
         self._keep_threshold = 0.5 if keep_threshold is None else keep_threshold
         self._constrain = constrain
         most = family.max_new_tokens
-        self._max_new_tokens = most if engine.context is None else max(1, min(most, engine.context // 2))
+        self.max_new_tokens = most if engine.context is None else max(1, min(most, engine.context // 2))
+        self._check_room()
         self._prefix = family.dialect.number([""], 0)
         layout = family.layout
         self._control = tuple(
             sorted(
-                {*(layout.control if layout else ()), *engine.tokens.special} - {""},
+                {*(layout.control if layout else USUAL_CONTROL), *engine.tokens.special} - {""},
                 key=lambda text: (-len(text), text),
             )
         )
         threshold = f":keep={self._keep_threshold!r}" if self.level == Level.DOCUMENT else ""
-        self.fingerprint = f"{engine.fingerprint}:{family_fingerprint(family)}{threshold}" + (
-            ":constrained" if constrain else ""
+        tokens = "exact" if engine.tokens.exact else "estimated"
+        self.fingerprint = (
+            f"{engine.fingerprint}:{family_fingerprint(family)}:context={engine.context}:{tokens}{threshold}"
+            + (":constrained" if constrain else "")
         )
+
+    def _check_room(self) -> None:
+        """
+        Raises:
+            UsageError: The prompt leaves a document so little room that nothing could be said of it.
+        """
+        context = self.engine.context
+        if context is None:
+            return
+        room = context - self._around() - self.max_new_tokens
+        if room < LEAST_ROOM:
+            raise UsageError(
+                f"the model's context of {context} tokens is too short for the family {self.family.name}: its prompts "
+                f"take {self._around()}, programs up to {self.max_new_tokens}, and pages need {LEAST_ROOM} at least"
+            )
+
+    def _around(self) -> int:
+        """The tokens of a prompt without a document."""
+        layout, messages = self.family.layout, self.family.messages
+        if layout is not None:
+            return self.engine.tokens.count(layout.begin + layout.before + layout.after) + 2
+        turns = 8 * len(messages)  # what a chat server puts around them
+        return self.engine.tokens.count("".join(each.role + each.content for each in messages)) + turns + 2
 
     def measure(self, line: str) -> int:
         """The size of a line in a window, with its number and its line break."""
@@ -79,7 +113,7 @@ class LanguageModelRefiner:
         return self._request(chunk, constrained=self._constrain and self.level == Level.CHUNK)
 
     def refine(self, chunks: Sequence[Chunk]) -> list[Draft]:
-        drafts: list[Draft] = [Draft(Program((KeepDocument(),)))] * len(chunks)
+        drafts: list[Draft] = [Draft(Program((KeepDocument(),)), asked=False)] * len(chunks)
         asked = [place for place, chunk in enumerate(chunks) if chunk.text and not chunk.text.isspace()]
         work = self._judge if self.level == Level.DOCUMENT else self._edit
         for place, draft in zip(asked, work([chunks[place] for place in asked]), strict=True):
@@ -157,7 +191,7 @@ class LanguageModelRefiner:
             finish_reason=placed[-1][1].finish_reason,
             tokens_in=sum(draft.tokens_in for draft in drafts),
             tokens_out=sum(draft.tokens_out for draft in drafts),
-            errors=tuple(error for _, draft in placed for error in draft.errors),
+            errors=_shortened([error for _, draft in placed for error in draft.errors]),
         )
 
     def _draft(self, completion: Completion, chunk: Chunk | None, constrained: bool) -> Draft:
@@ -172,12 +206,15 @@ class LanguageModelRefiner:
             return replace(draft, raw_output=None, errors=(completion.error,))
         if not completion.text.strip():
             return replace(draft, errors=("empty output",))
-        program = self.family.dialect.parse(completion.text, None if chunk is None else chunk.scope)
+        text = _PAIR.sub(_character, completion.text)
+        program = self.family.dialect.parse(text, None if chunk is None else chunk.scope)
         cut_off = completion.finish_reason == "length"
         if cut_off and constrained:  # whatever comes before the cut is a sound program, only its last call is not
             program = replace(program, errors=())
         elif cut_off:
             return replace(draft, errors=(f"the program is cut off after {completion.tokens_out} tokens",))
+        if not program.operations and cut_off:
+            return replace(draft, errors=(f"the program is cut off before its first call is whole: {_snippet(text)}",))
         if not program.operations:
             return replace(draft, errors=(f"the output is no program: {_snippet(completion.text)}",))
         operation, repeats = Counter(program.operations).most_common(1)[0]
@@ -202,10 +239,13 @@ class LanguageModelRefiner:
             prompt=body if layout is None else layout.before + body + layout.after,
             begin="" if layout is None else layout.begin,
             messages=messages,
-            max_new_tokens=self._max_new_tokens,
+            max_new_tokens=self.max_new_tokens,
             stop=self.family.stop,
-            grammar=self.family.dialect.grammar(chunk.text, chunk.first_line) if constrained else None,
+            grammar=self._grammar(chunk) if constrained else None,
         )
+
+    def _grammar(self, chunk: Chunk) -> str:
+        return self.family.dialect.grammar(chunk.text, chunk.first_line, self.policy.deletions_only)
 
     def _body(self, chunk: Chunk) -> str:
         lines = [*chunk.context, *split_lines(chunk.text)]
@@ -221,23 +261,17 @@ class LanguageModelRefiner:
 
     def _most_document_tokens(self) -> int | None:
         """The room that the context leaves a document, if that is less than what the family shows of one."""
-        most, context, layout = self.family.most_document_tokens, self.engine.context, self.family.layout
+        most, context = self.family.most_document_tokens, self.engine.context
         if context is None:
             return most
-        around = (
-            layout.begin + layout.before + layout.after
-            if layout
-            else "".join(message.role + message.content for message in self.family.messages)
-        )
-        turns = 8 * len(self.family.messages)  # what a chat server puts around them
-        room = context - self.engine.tokens.count(around) - self._max_new_tokens - turns - 2
-        return room if most is None else max(1, min(most, room))
+        room = context - self._around() - self.max_new_tokens
+        return room if most is None else min(most, room)
 
     def _without_control(self, body: str) -> str:
         """A page must not end the prompt: texts that steer the model are broken by a space."""
         for text in self._control:
             if text in body:
-                body = body.replace(text, f"{text[0]} {text[1:]}")
+                body = body.replace(text, f"{text[0]} {text[1:]}" if len(text) > 1 else " ")
         return body
 
 
@@ -254,9 +288,17 @@ def shown_prompt(refiner: object) -> dict[str, object] | None:
         "before": None if layout is None else layout.begin + layout.before,
         "after": None if layout is None else layout.after,
         "messages": [[message.role, message.content] for message in family.messages] if layout is None else None,
-        "max_new_tokens": family.max_new_tokens,
+        "max_new_tokens": model.max_new_tokens,
         "tokens": "exact" if model.engine.tokens.exact else "estimated",
     }
+
+
+_PAIR = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
+
+
+def _character(pair: re.Match[str]) -> str:
+    """Models write characters beyond the first plane as JSON does: as two halves."""
+    return bytes.fromhex(pair[1] + pair[2]).decode("utf-16-be")
 
 
 def family_fingerprint(family: Family) -> str:
@@ -305,14 +347,21 @@ def _without_context(operations: list[Operation], chunk: Chunk) -> list[Operatio
     kept: list[Operation] = []
     for operation in operations:
         match operation:
-            case RemoveLines(first, last) if first < chunk.first_line:
+            case RemoveLines(first, last) if 0 <= first < chunk.first_line and first <= last:
                 if last >= chunk.first_line:
                     kept.append(RemoveLines(chunk.first_line, last))
-            case ReplaceOnce(line=line) | InsertLine(after=line) if line < chunk.first_line:
+            case ReplaceOnce(line=line) if 0 <= line < chunk.first_line:
+                pass
+            case InsertLine(after=line) if -1 <= line < chunk.first_line:
                 pass
             case _:
                 kept.append(operation)
     return kept or [KeepDocument()]
+
+
+def _shortened(errors: Sequence[str]) -> tuple[str, ...]:
+    rest = len(errors) - MOST_ERRORS
+    return tuple(errors[:MOST_ERRORS]) + ((f"and {rest} more parts of it failed",) if rest > 0 else ())
 
 
 def _snippet(text: str) -> str:

@@ -112,6 +112,8 @@ def read_answer(reply: dict[str, Any], chat: bool) -> Answer:
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise FailedError("the answer has no choices", 200, passing=True)
     choice = choices[0]
+    if choice.get("finish_reason") == "content_filter":
+        raise FailedError("the server filters its answer", 200)
     holder, name = (choice.get("message"), "content") if chat else (choice, "text")
     text = holder.get(name) if isinstance(holder, dict) else None
     if not isinstance(text, str):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -43,8 +43,15 @@ class ModelTokens:
 
     def encode(self, text: str) -> list[int]:
         """The tokens of a rendered prompt; control tokens in it are control tokens, none is added."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        ids: list[int] = self._encoding(text).ids
         return ids
+
+    def _encoding(self, text: str) -> Any:
+        try:
+            return self._tokenizer.encode(text, add_special_tokens=False)
+        except TypeError:  # half a character, which no UTF-8 and so no tokenizer knows
+            whole = text.encode("utf-8", "replace").decode()
+            return self._tokenizer.encode(whole, add_special_tokens=False)
 
     def diverging(self, prompt: str, answers: Sequence[str]) -> tuple[list[int], tuple[int, ...]] | None:
         """What the prompt with any of the answers begins with, and the token after it that tells each answer.
@@ -61,7 +68,7 @@ class ModelTokens:
         return None
 
     def count(self, text: str) -> int:
-        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return len(self._encoding(text).ids)
 
     def cut(self, text: str, most: int) -> str:
         if len(text.encode("utf-8", "surrogatepass")) <= most:
@@ -70,7 +77,7 @@ class ModelTokens:
             return ""
         reach = 8 * most  # characters; enough for almost any text, and a long one is not tokenized to its end
         while True:
-            encoding = self._tokenizer.encode(text[:reach], add_special_tokens=False)
+            encoding = self._encoding(text[:reach])
             if len(encoding.ids) > most:
                 return text[: encoding.offsets[most - 1][1]]
             if reach >= len(text):

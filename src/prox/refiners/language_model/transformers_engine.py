@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from prox.errors import RunError, UsageError
+from prox.errors import ProxError, RunError, UsageError
 from prox.refiners.language_model.engine import Comparison, Completion, Request
 from prox.refiners.language_model.model_files import (
     essence,
@@ -63,7 +63,12 @@ class TransformersEngine:
         device = options.get("device") or ("cuda" if torch.cuda.is_available() else "cpu")
         dtype = options.get("dtype") or ("float32" if device == "cpu" else "auto")
         loading = {name: options[name] for name in ("attn_implementation", "trust_remote_code") if name in options}
-        self._batch_tokens = int(str(options.get("batch_tokens", BATCH_TOKENS)))
+        batch_tokens = options.get("batch_tokens", BATCH_TOKENS)
+        if not isinstance(batch_tokens, int) or isinstance(batch_tokens, bool) or batch_tokens < 1:
+            raise UsageError(f"the engine option batch_tokens must be a whole number above 0, not {batch_tokens!r}")
+        if not isinstance(options.get("trust_remote_code", False), bool):
+            raise UsageError("the engine option trust_remote_code must be true or false")
+        self._batch_tokens = batch_tokens
         try:
             self._model = _load(model, revision, dtype, loading).to(device).eval()
         except torch.cuda.OutOfMemoryError as error:
@@ -154,7 +159,11 @@ class TransformersEngine:
                 if self._closed:
                     raise RunError("the engine is closed")
                 done = work(batch)
-        except (RuntimeError, ValueError, IndexError) as error:  # out of memory is a RuntimeError too
+                if self._closed:  # what was generated is a stump
+                    raise RunError("the engine is closed")
+        except ProxError:
+            raise
+        except Exception as error:  # a model's own code raises what it likes, and so does a GPU
             if self._torch.cuda.is_available():
                 self._torch.cuda.empty_cache()
             if len(batch) == 1:

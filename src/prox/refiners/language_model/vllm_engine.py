@@ -202,7 +202,7 @@ class VLLMEngine:
                 return asyncio.run_coroutine_threadsafe(work, self._loop)
         work.close()
         future: Future[Result] = Future()
-        future.set_exception(_RequestError("the engine is closed"))
+        future.set_exception(RunError("the engine is closed"))
         return future
 
     async def _complete(self, ids: list[int], request: Request) -> Completion:
@@ -256,11 +256,11 @@ class VLLMEngine:
             )
             return [output async for output in outputs][-1].outputs[0]
         except Exception as error:  # whatever it is, it concerns this request alone, or the engine is gone
+            if self._closed:
+                raise RunError("the engine is closed") from error
             raise _RequestError(self._reason(error)) from error
 
     def _reason(self, error: Exception) -> str:
-        if self._closed:
-            return "the engine is closed"
         if self._llm.errored:
             cause = _last_error(self._log) or "its process has ended, often for want of memory"
             return f"the engine died: {cause}"
@@ -277,7 +277,7 @@ def _results(futures: "Sequence[Future[Result]]") -> list[Result | _RequestError
             except _RequestError as error:
                 results.append(error)
             except CancelledError:
-                results.append(_RequestError("the engine is closed"))
+                raise RunError("the engine is closed") from None
     except BaseException:
         for future in futures:  # nobody waits for them any more
             future.cancel()
