@@ -39,7 +39,8 @@ def _version(version: bool = typer.Option(False, "--version", help="Show the ver
 def main() -> None:
     """Run the command; a problem that a person can solve is one line, never a traceback."""
     verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
-    limit_threads()
+    if not any(sign in word for word in sys.argv for sign in ("transformers:", "vllm:", "--recipe")):
+        limit_threads()  # a language model on the CPU wants all cores
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows a ? and goes on
