@@ -140,10 +140,16 @@ def answer(chat=False, usage=None, **choice):
 
 @pytest.mark.parametrize(
     ("told", "expected"),
-    [("length", "length"), ("stop", "stop"), (None, "stop"), ("content_filter", "stop"), (5, "stop")],
+    [("length", "length"), ("stop", "stop"), (None, "stop"), ("eos", "stop"), (5, "stop")],
 )
 def test_only_length_is_cut_off(told, expected):
     assert answer(text="a", finish_reason=told).finish_reason == expected
+
+
+def test_an_answer_that_a_filter_has_cut_is_none():
+    with pytest.raises(FailedError, match="filters its answer") as failure:
+        answer(text="remove_lines(0, 9)", finish_reason="content_filter")
+    assert not failure.value.passing
 
 
 def test_usage_is_understood():
