@@ -134,7 +134,8 @@ def _bare_transformers(engine: Any, requests: list[Request]) -> Callable[[], Non
             )
             tokenizer.batch_decode(out[:, padded["input_ids"].shape[1] :], skip_special_tokens=True)
 
-    return run
+    # In the thread in which prox computes: pools of threads that take turns would slow down both.
+    return lambda: engine._thread.submit(run).result()
 
 
 def _bare_vllm(model: str, requests: list[Request]) -> Callable[[], None]:

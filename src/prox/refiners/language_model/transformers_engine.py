@@ -1,8 +1,8 @@
 """The engine on Hugging Face transformers: one model in this process, on the CPU or one GPU."""
 
 import difflib
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -20,6 +20,8 @@ BATCH_TOKENS = 16_384
 """Tokens of a batch with its padding and the room for new ones: what fits a small GPU beside a small model."""
 
 _OPTIONS = ("device", "dtype", "batch_tokens", "attn_implementation", "trust_remote_code")
+
+CLOSED = "the engine is closed"
 
 Result = TypeVar("Result")
 
@@ -58,6 +60,9 @@ class TransformersEngine:
         import torch
 
         self._torch = torch
+        # One thread for all that the model does: each thread that computes brings a pool of its own, and pools that
+        # take turns made the same work half as slow again on two cores.
+        self._thread = ThreadPoolExecutor(1, "prox-transformers")
         self.tokens = tokens
         self._tokenizer = tokenizer
         device = options.get("device") or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -70,7 +75,7 @@ class TransformersEngine:
             raise UsageError("the engine option trust_remote_code must be true or false")
         self._batch_tokens = batch_tokens
         try:
-            self._model = _load(model, revision, dtype, loading).to(device).eval()
+            self._model = self._thread.submit(_load, model, revision, dtype, loading, device).result()
         except torch.cuda.OutOfMemoryError as error:
             raise RunError(f"{model} does not fit the memory of {device}: {essence(error)}") from error
         except (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError) as error:
@@ -86,13 +91,13 @@ class TransformersEngine:
         self._ends = sorted({*ends, *([] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id])})
         padding = tokenizer.pad_token_id
         self._padding = padding if padding is not None else self._ends[0] if self._ends else 0
-        self._lock = threading.Lock()
         self._closed = False
         self._grammars: Any = None
 
     def close(self) -> None:
         """A generation that is under way ends at its next token."""
         self._closed = True
+        self._thread.shutdown(wait=False)
 
     def generate(self, requests: Sequence[Request]) -> list[Completion]:
         asked: list[_Asked] = []
@@ -155,12 +160,7 @@ class TransformersEngine:
     ) -> None:
         """Work on a batch; one that fails is halved until what fails fails alone."""
         try:
-            with self._lock, self._torch.inference_mode():
-                if self._closed:
-                    raise RunError("the engine is closed")
-                done = work(batch)
-                if self._closed:  # what was generated is a stump
-                    raise RunError("the engine is closed")
+            done = self._in_thread(work, batch)
         except ProxError:
             raise
         except Exception as error:  # a model's own code raises what it likes, and so does a GPU
@@ -175,6 +175,33 @@ class TransformersEngine:
             return
         for each, result in zip(batch, done, strict=True):
             results[each.place] = result
+
+    def _in_thread(self, work: Callable[[Sequence[_Asked]], list[Result]], batch: Sequence[_Asked]) -> list[Result]:
+        """Let the model's own thread do it.
+
+        Raises:
+            RunError: The engine is closed, or was meanwhile: what was generated is a stump.
+        """
+        if self._closed:
+            raise RunError(CLOSED)
+        try:
+            done = self._thread.submit(self._without_gradients, work, batch).result()
+        except (KeyboardInterrupt, SystemExit):
+            self._closed = True  # else the end of the program would wait for the whole batch
+            raise
+        except RuntimeError:
+            if self._closed:  # between the look above and now
+                raise RunError(CLOSED) from None
+            raise
+        if self._closed:
+            raise RunError(CLOSED)
+        return done
+
+    def _without_gradients(
+        self, work: Callable[[Sequence[_Asked]], list[Result]], batch: Sequence[_Asked]
+    ) -> list[Result]:
+        with self._torch.inference_mode():
+            return work(batch)
 
     def _padded(self, batch: Sequence[_Asked]) -> tuple[Any, Any]:
         width = max(len(each.ids) for each in batch)
@@ -246,11 +273,11 @@ def _failed_completion(error: str) -> Completion:
     return Completion(error=error, finish_reason="error")
 
 
-def _load(model: str, revision: str | None, dtype: object, options: Mapping[str, object]) -> Any:
+def _load(model: str, revision: str | None, dtype: object, options: Mapping[str, object], device: object) -> Any:
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     name, named = named_for_transformers(model, revision)
-    return AutoModelForCausalLM.from_pretrained(name, dtype=dtype, **named, **options)
+    return AutoModelForCausalLM.from_pretrained(name, dtype=dtype, **named, **options).to(device).eval()
