@@ -2,7 +2,9 @@
 
     python benchmarks/document_step.py --engine transformers --model smollm2
 
-prints one line of JSON: seconds for both, and how many times faster the comparison of the two answers is.
+prints one line of JSON: seconds for both, and how many times faster the comparison of the two answers is. What is saved
+are the steps in which tokens are written one by one. In a large batch they are cheap beside reading the documents,
+above all without a GPU, and the longer the documents, the less they weigh: see `--together` and `--characters`.
 """
 
 import argparse
@@ -28,6 +30,7 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2", help="tiny, smollm2 or a folder (default: %(default)s)")
     parser.add_argument("--documents", type=int, default=16, help="(default: %(default)s)")
     parser.add_argument("--characters", type=int, default=1000, help="of each document (default: %(default)s)")
+    parser.add_argument("--together", type=int, default=16, help="documents at once (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")
     options = parser.parse_args()
     spec = parse_spec(f"{options.engine}:{folder_of(options.model)}")
@@ -43,9 +46,16 @@ def main() -> None:
         requests = [refiner.request(Chunk(str(place), f"{number} {text}", 0)) for place, text in enumerate(texts)]
         others = [refiner.request(Chunk(str(place), f"{number}. {text}", 0)) for place, text in enumerate(texts)]
         start = time.perf_counter()
-        comparisons = refiner.engine.compare(requests, refiner.family.answers)
+        parts = range(0, len(texts), options.together)
+        comparisons = [
+            each
+            for first in parts
+            for each in refiner.engine.compare(requests[first : first + options.together], refiner.family.answers)
+        ]
         middle = time.perf_counter()
-        completions = refiner.engine.generate(others)
+        completions = [
+            each for first in parts for each in refiner.engine.generate(others[first : first + options.together])
+        ]
         end = time.perf_counter()
         assert not any(each.error for each in [*comparisons, *completions])
         if number:
@@ -58,6 +68,8 @@ def main() -> None:
                 "engine": options.engine,
                 "model": options.model,
                 "documents": len(texts),
+                "characters": options.characters,
+                "together": options.together,
                 "tokens_generated_mean": round(statistics.mean(each.tokens_out for each in completions), 1),
                 "step_seconds": round(step, 3),
                 "generation_seconds": round(generation, 3),
