@@ -48,7 +48,7 @@ def test_prompt_output_program_and_effect_are_shown(prox, server):
     assert code == 0
     for shown in (
         "normalize(source_str",
-        "[000]Skip to content"[:5],
+        "[000]",
         "remove_lines(line_start=0, line_end=0)",
         "family: ",
     ):
