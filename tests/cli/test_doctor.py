@@ -99,3 +99,19 @@ def test_a_server_that_is_down_ends_with_1(prox, server):
     code, _, err = prox("doctor", "--refiner", f"openai:small@{url}")
     assert code == 1
     assert "refused" in err
+
+
+def test_programs_that_are_cut_off_are_never_sound(prox, server):
+    from faulty_server import Instruction
+
+    def endless(request, path, count):
+        if path != "/chat/completions":
+            return None
+        text = "remove_lines(line_start=0, line_end=0)\nremove_li"
+        return Instruction(body={"choices": [{"message": {"content": text}, "finish_reason": "length"}]})
+
+    server.behaviour = endless
+    spec = f"openai:small@{server.url}"
+    code, out, _ = prox("doctor", "--refiner", spec, "--level", "chunk", "--constrain", "--json")
+    assert code == 1
+    assert any("cut off at the limit" in problem for problem in json.loads(out)[0]["problems"])

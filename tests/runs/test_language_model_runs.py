@@ -276,3 +276,25 @@ def test_gold_is_scored_under_the_limits_of_the_family(tmp_path):
         score = score_gold([str(gold)], lambda level: refiner_for(recipe, level)).overall
     assert score.lines.f1 == 1.0
     assert score.programs.failure_ratio == 0.0
+
+
+def test_an_ignored_program_is_a_failure_too(corpus, tmp_path):
+    wrong = "remove_lines(70, 71)\nremove_lines(80, 81)"
+    with FaultyServer(answer=lambda prompt: wrong if "page 1\n" in prompt else "keep_chunk()") as server:
+        result = refine(corpus(3), tmp_path / "out", server, on_failure="quarantine")
+    assert result.record["decisions"]["quarantined"] == 1
+    assert result.record["failed_drafts"] == 1
+    (held,) = [row for row in rows(tmp_path / "out") if row["decision"] == "quarantined"]
+    assert "ignored: erroneous operations 2" in held["stages"][0]["failures"][0]
+
+
+def test_a_few_unusable_programs_of_a_small_corpus_earn_a_warning(corpus, tmp_path):
+    with FaultyServer(answer=lambda prompt: "keep_chunk()" if "page 1\n" in prompt else "Sure!") as server:
+        result = refine(corpus(2), tmp_path / "out", server, most_unusable=0.3)
+    assert any("1 of 2 programs" in problem and "prox doctor" in problem for problem in result.problems)
+
+
+def test_why_a_run_failed_stands_in_its_record(corpus, tmp_path):
+    with FaultyServer(answer=lambda prompt: "Sure!") as server, pytest.raises(RunError):
+        refine(corpus(40), tmp_path / "out", server, most_unusable=0.3)
+    assert "cannot be used" in json.loads((tmp_path / "out/run.json").read_text())["error"]

@@ -125,7 +125,11 @@ def _show(diagnosis: "Diagnosis", console: "Console", full: bool) -> None:
         console.print(Text(f"warning: {visible(warning)}", style="yellow"))
     for problem in diagnosis.problems:
         console.print(Text(f"problem: {visible(problem)}", style="bold red"))
-    if not diagnosis.problems:
+    if not diagnosis.problems and diagnosis.warnings:
+        console.print(
+            Text("usable, but look at the warnings: its programs can be read and have an effect", style="yellow")
+        )
+    elif not diagnosis.problems:
         console.print(Text("sound: its programs can be read and have an effect", style="green"))
     console.print()
 

@@ -22,7 +22,7 @@ from rich.table import Table
 from prox.cli.visible import visible
 from prox.corpora import open_file_system
 from prox.errors import RunError, UsageError
-from prox.runs.recipe import Recipe, make_recipe, read_recipe
+from prox.runs.recipe import Recipe, RefinerRecipe, make_recipe, read_recipe
 from prox.runs.refine import RUN_FILE, RunResult, refine_corpus
 from prox.runs.refine import Progress as RunProgress
 from prox.runs.stages import DECISIONS, QUARANTINED
@@ -42,7 +42,7 @@ def recipe_from_options(file: str | None, **options: Any) -> Recipe:
     """
     fields = {} if file is None else read_recipe(file)
     given = {name: value for name, value in options.items() if value is not None}
-    fields |= given
+    fields = fields | given | _overridden(fields, given)
     try:
         recipe = make_recipe(**fields)
     except UsageError as error:
@@ -56,6 +56,28 @@ def recipe_from_options(file: str | None, **options: Any) -> Recipe:
     engines = [spec.partition(":")[0] for spec in recipe.specs()]
     threads = max(_THREADS.get(engine, 0) for engine in engines)
     return recipe.model_copy(update={"workers": threads or min(os.cpu_count() or 1, 32)})
+
+
+def _overridden(fields: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a recipe file under options: an option wins, also over what the file says of one refiner alone.
+
+    Options of the engine win one by one.
+    """
+    changed: dict[str, Any] = {}
+    if isinstance(fields.get("engine"), dict) and "engine" in given:
+        changed["engine"] = fields["engine"] | given["engine"]
+    if "refiners" in given or not isinstance(fields.get("refiners"), list):
+        return changed
+    winning = {name for name in given if name in RefinerRecipe.model_fields} - {"engine"}
+    refiners = []
+    for refiner in fields["refiners"]:
+        if isinstance(refiner, dict):
+            refiner = {name: value for name, value in refiner.items() if name not in winning}
+            if isinstance(refiner.get("engine"), dict):
+                own = refiner["engine"].items()
+                refiner["engine"] = {name: value for name, value in own if name not in given.get("engine", {})}
+        refiners.append(refiner)
+    return changed | {"refiners": refiners}
 
 
 def run(recipe: Recipe, as_json: bool) -> None:

@@ -12,8 +12,12 @@ from prox.refiners.language_model.causes import likely_cause
 from prox.refiners.language_model.refiner import LanguageModelRefiner
 from prox.runs.stages import Stage
 
-WORST_LOSS = 0.5
+WORST_LOSS = 0.2
 """A refiner that takes away a larger share of the content words of these pages is worth a warning."""
+
+
+LEAST_FOUND = 0.5
+"""A refiner that finds a smaller share of the noise lines of these pages is worth a warning, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,7 @@ class Finding:
         score: The keep score at document level, if there is one.
         outcome: Of the program, without word limits.
         failures: Why there is no usable program.
+        cut_off: The model was still writing at its limit of tokens.
         noise_found: Share of the noise lines that were removed; 1.0 if the page was dropped.
         content_lost: Share of the content words that were removed.
         words: Of the page and of what is left.
@@ -123,6 +128,7 @@ class Finding:
     score: float | None
     outcome: Outcome
     failures: tuple[str, ...]
+    cut_off: bool
     noise_found: float
     content_lost: float
     words: tuple[int, int]
@@ -212,6 +218,7 @@ def _finding(page: Page, draft: Draft, shown: tuple[str, str | None], policy: Po
         score=draft.score,
         outcome=outcome,
         failures=draft.errors,
+        cut_off=draft.finish_reason == "length",
         noise_found=len(removed & page.noise) / len(page.noise),
         content_lost=lost / max(1, sum(words.values())),
         words=(len(page.text.split()), len((outcome.text or "").split())),
@@ -220,6 +227,11 @@ def _finding(page: Page, draft: Draft, shown: tuple[str, str | None], policy: Po
 
 def _judge(level: Level, findings: Sequence[Finding]) -> tuple[list[str], list[str]]:
     problems = [f"{each.page}: {failure}" for each in findings for failure in each.failures]
+    problems += [
+        f"{each.page}: the program is cut off at the limit of tokens"
+        for each in findings
+        if each.cut_off and not each.failures
+    ]
     warnings = [
         f"{each.page}: {rejected.reason}: {Program((rejected.operation,))}"
         for each in findings
@@ -230,6 +242,9 @@ def _judge(level: Level, findings: Sequence[Finding]) -> tuple[list[str], list[s
     problems += [f"{each.page}: {each.outcome.reason}" for each in ignored]
     if not problems:
         problems += _no_effect(level, findings)
+        found = sum(each.noise_found for each in findings) / len(findings)
+        if level == Level.CHUNK and found < LEAST_FOUND:
+            warnings.append(f"only {found:.0%} of the noise lines are removed, on average")
         for each, page in zip(findings, PAGES, strict=True):
             if level == Level.CHUNK and each.content_lost > WORST_LOSS:
                 warnings.append(f"{each.page}: {each.content_lost:.0%} of its content is removed")

@@ -110,8 +110,8 @@ def refine_corpus(recipe: Recipe, on_progress: Callable[[Progress], None] | None
     except OSError as error:
         _write_run(recipe.output, record | run.counts("failed"))
         raise RunError(f"the run broke off: {error}. Parts already written are whole") from error
-    except BaseException:
-        _write_run(recipe.output, record | run.counts("failed"))
+    except BaseException as error:
+        _write_run(recipe.output, record | run.counts("failed") | {"error": str(error) or type(error).__name__})
         raise
     record |= run.counts("complete")
     _write_run(recipe.output, record)

@@ -207,7 +207,10 @@ def _result(stage: Stage, outcome: Outcome, drafts: Sequence[Draft], before: int
             + [f"{error.snippet!r}: {error.message}" for error in outcome.errors]
             + [each for draft in drafts for each in draft.rejected]
         ),
-        failures=tuple(error for draft in drafts for error in draft.errors),
+        failures=(
+            *[error for draft in drafts for error in draft.errors],
+            *[reason for reason in outcome.reason.split("; ") if IGNORED in reason],
+        ),
         tokens_in=sum(draft.tokens_in for draft in drafts),
         tokens_out=sum(draft.tokens_out for draft in drafts),
         programs=asked,

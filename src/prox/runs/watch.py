@@ -1,12 +1,12 @@
 """A run looks at its first programs: a wrong prompt must not cost a night, and not pass for a clean corpus."""
 
+import shlex
 import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from prox.errors import RunError
-from prox.refiners import Level
 from prox.refiners.language_model.causes import likely_cause
 from prox.runs.stages import Refined, Stage, StageResult
 
@@ -74,23 +74,34 @@ class Watch:
         return watched.unusable > self._most * watched.programs
 
     def warnings(self) -> list[str]:
-        """Stages whose programs do nothing at all: what a wrong prompt looks like when it fails quietly."""
-        return [
+        """Stages of which many programs were of no use, or none does anything, as with a wrong prompt."""
+        told = [
+            f"{watched.unusable} of {watched.programs} programs of {stage.name} at {stage.refiner.level} level could "
+            f"not be used. {_advice(stage)}"
+            for stage, watched in zip(self._stages, self._watched, strict=True)
+            if self._most < 1 and watched.unusable > self._most * watched.programs
+        ]
+        return told + [
             f"not one of {watched.programs} programs of {stage.name} at {stage.refiner.level} level changes or drops "
-            f"anything. On a corpus with noise that is a sign of a wrong prompt: prox doctor --refiner {stage.name}"
+            f"anything. On a corpus with noise that is a sign of a wrong prompt. {_advice(stage)}"
             for stage, watched in zip(self._stages, self._watched, strict=True)
             if stage.language_model and watched.programs >= FIRST_DOCUMENTS and not watched.acting
         ]
 
     def _complaint(self, stage: Stage, watched: _Watched) -> str:
         (reason, count), *_ = watched.reasons.most_common(1)
-        level = "" if stage.refiner.level == Level.CHUNK else " --level document"
         return (
             f"{watched.unusable} of the first {watched.programs} programs of {stage.name} at {stage.refiner.level} "
             f"level cannot be used (allowed are {self._most:.0%}). Most often, {count} times: {reason}. "
-            f"{likely_cause(watched.reasons)} Look with: prox doctor --refiner {stage.name}{level}. "
-            "To run all the same: --most-unusable 1"
+            f"{likely_cause(watched.reasons)} {_advice(stage)}. "
+            "To run all the same, into a new folder: --most-unusable 1"
         )
+
+
+def _advice(stage: Stage) -> str:
+    model = stage.name.rpartition(" | ")[2]  # of a cascade, the one that was asked
+    look = f"prox doctor --refiner {shlex.quote(model)} --level {stage.refiner.level}"
+    return f"Look with: {look}, and the same --family and options"
 
 
 def _count(watched: _Watched, result: StageResult) -> None:

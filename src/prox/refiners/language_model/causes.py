@@ -31,10 +31,7 @@ _CAUSES = (
     ),
     (
         ("cut off", "repeats itself"),
-        (
-            "The model goes on without end: a wrong --family, or a model too weak for it; --constrain keeps it to the "
-            "grammar."
-        ),
+        ("The model goes on without end: a wrong --family or --system-prompt, or a model too weak for it."),
     ),
     (
         ("erroneous operations",),
