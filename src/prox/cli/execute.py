@@ -4,7 +4,18 @@ from typing import Annotated
 
 import typer
 
-from prox.cli.options import Corpus, Format, RunJson, TextField, Workers
+from prox.cli.options import (
+    Corpus,
+    DespiteChanges,
+    Engine,
+    Format,
+    Memory,
+    RunJson,
+    StartOver,
+    TextField,
+    TimeLimit,
+    Workers,
+)
 
 
 def execute(
@@ -14,7 +25,12 @@ def execute(
     corpus: Corpus = None,
     text_field: TextField = None,
     format: Format = None,
+    engine: Engine = None,
     workers: Workers = None,
+    memory: Memory = None,
+    time_limit: TimeLimit = None,
+    start_over: StartOver = False,
+    despite_changes: DespiteChanges = False,
     json: RunJson = False,
 ) -> None:
     """Apply stored programs: the same text again, byte for byte, without the refiner.
@@ -29,11 +45,14 @@ def execute(
         None,
         input=tuple(input),
         output=output,
-        refiners=(f"stored:{programs}",),
+        stages=(f"stored:{programs}",),
         replay=True,
         corpus=corpus,
         text_field=text_field,
         format=format,
+        engine=engine,
         workers=workers,
+        memory=memory,
+        time_limit=time_limit,
     )
-    run(recipe, json)
+    run(recipe, json, start_over, despite_changes)
