@@ -95,8 +95,8 @@ Format: TypeAlias = Annotated[
 Workers: TypeAlias = Annotated[
     int | None,
     typer.Option(
-        help="Worker processes, as many as cores if not given; threads where a language model is at work. 0 works in this "
-        "process alone."
+        help="Worker processes, as many as cores if not given; threads where a language model is at work. 0 works in "
+        "this process alone."
     ),
 ]
 Engine: TypeAlias = Annotated[

@@ -20,7 +20,7 @@ from prox.corpora.records import WHOLE, Block, Extent, Quarantined, Span
 from prox.corpora.rows import Rows, concat_rows, refined_rows
 from prox.corpora.schema import part_schema
 from prox.corpora.streams import StorageError, check_unchanged
-from prox.corpora.write import PartWriter, quarantine_rows, sync_folder, write_atomically, write_part, write_quarantine
+from prox.corpora.write import PartWriter, quarantine_rows, sync_folder, write_atomically
 
 __all__ = [
     "BLOCK_BYTES",
@@ -63,6 +63,4 @@ __all__ = [
     "sync_folder",
     "table_from_rows",
     "write_atomically",
-    "write_part",
-    "write_quarantine",
 ]

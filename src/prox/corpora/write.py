@@ -2,8 +2,6 @@
 
 import base64
 import contextlib
-import gzip
-import io
 import os
 import uuid
 from collections.abc import Sequence
@@ -18,45 +16,13 @@ import zstandard
 from prox.corpora import json_text
 from prox.corpora.arrow_values import row_values, to_json_value
 from prox.corpora.columns import table_from_rows
-from prox.corpora.files import file_format, is_local
+from prox.corpora.files import is_local
 from prox.corpora.records import Quarantined
 from prox.corpora.rows import Rows
-from prox.errors import UsageError
 
 PartFormat = Literal["parquet", "jsonl"]
 
 _ZSTD_LEVEL = 3
-_GZIP_LEVEL = 5
-
-
-def write_part(path: str, rows: Rows, format: PartFormat | None = None, like: pa.Schema | None = None) -> int:
-    """Write rows as one file and give its size in bytes; the part appears whole or not at all.
-
-    Args:
-        path: Its ending says the compression of JSON Lines (`.jsonl`, `.jsonl.zst`, `.jsonl.gz`).
-        format: Taken from the ending if not given.
-        like: Types for Parquet from dicts, see `table_from_rows`.
-
-    Raises:
-        UsageError: The ending says no format that can be written.
-        OSError: The storage refuses.
-    """
-    data = _parquet(rows, like) if (format or _part_format(path)) == "parquet" else _compressed(_json_lines(rows), path)
-    write_atomically(path, data)
-    return len(data)
-
-
-def write_quarantine(path: str, quarantined: Sequence[Quarantined]) -> int:
-    """Write quarantined records as JSON Lines: `file`, `record`, `id`, `reason`, `raw`, `raw_encoding`.
-
-    `raw` is the record itself where that is UTF-8, and base64 otherwise; `raw_encoding` says which.
-
-    Raises:
-        OSError: The storage refuses.
-    """
-    data = _compressed(b"".join(json_text.dumps(_quarantine_row(entry)) + b"\n" for entry in quarantined), path)
-    write_atomically(path, data)
-    return len(data)
 
 
 class PartWriter:
@@ -136,7 +102,7 @@ class _ParquetFile:
             if self._writer is None or any(table.num_rows for table in self._pending):
                 self._flush()
             assert self._writer is not None
-            self._writer.close()  # type: ignore[no-untyped-call]
+            self._writer.close()
             self._file.flush()
             os.fsync(self._file.fileno())
 
@@ -156,7 +122,7 @@ class _JsonLinesFile:
 
     def close(self) -> None:
         with self._file:
-            self._stream.close()
+            self._stream.close()  # type: ignore[no-untyped-call]
             self._file.flush()
             os.fsync(self._file.fileno())
 
@@ -205,34 +171,10 @@ def sync_folder(folder: str) -> None:
             os.close(descriptor)
 
 
-def _part_format(path: str) -> PartFormat:
-    known = file_format(path)
-    if known is None:
-        raise UsageError(f"{path} cannot be written: its ending must be .parquet, .jsonl, .jsonl.zst or .jsonl.gz.")
-    return "parquet" if known[0] == "parquet" else "jsonl"
-
-
-def _parquet(rows: Rows, like: pa.Schema | None) -> bytes:
-    table = rows if isinstance(rows, pa.Table) else table_from_rows(rows, like)
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", compression_level=_ZSTD_LEVEL)
-    return sink.getvalue()
-
-
 def _json_lines(rows: Rows) -> bytes:
     if isinstance(rows, pa.Table):
         rows = [to_json_value(row) for row in row_values(rows)]
     return b"".join([json_text.dumps(row) + b"\n" for row in rows])
-
-
-def _compressed(data: bytes, path: str) -> bytes:
-    known = file_format(path)
-    match known[1] if known else None:
-        case "zstd":
-            return zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True).compress(data)
-        case "gzip":
-            return gzip.compress(data, compresslevel=_GZIP_LEVEL, mtime=0)
-    return data
 
 
 def _quarantine_row(entry: Quarantined) -> dict[str, Any]:
