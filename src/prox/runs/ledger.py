@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -181,6 +181,21 @@ def part_sizes(output: str) -> dict[str, int]:
             found = fs.find(folder, detail=True)
             sizes |= {f"{kind}/{name.rpartition('/')[2]}": info["size"] for name, info in found.items()}
     return sizes
+
+
+def remove_unentered(output: str, names: Iterable[str]) -> None:
+    """Remove parts that no entry names, as a run leaves them that is killed between them and the entry.
+
+    Their unit is done again, but perhaps not with the same parts: the input may have changed since.
+
+    Raises:
+        OSError: The storage refuses.
+    """
+    fs, path = open_file_system(output)
+    for name in names:
+        if name.partition("/")[2].startswith("part-"):
+            with contextlib.suppress(FileNotFoundError):
+                fs.rm_file(f"{path}/{name}")
 
 
 def sweep(output: str) -> None:

@@ -120,9 +120,9 @@ def _in_threads(
             told.put((None, None))
 
     threads = [threading.Thread(target=serve, args=(own,), name="prox-unit", daemon=True) for own in hands]
-    for thread in threads:
-        thread.start()
     try:
+        for thread in threads:
+            thread.start()
         working = len(threads)
         while working:
             unit, news = told.get()
@@ -139,7 +139,8 @@ def _in_threads(
         for own in hands:
             own.stop()
         for thread in threads:
-            thread.join(_PATIENCE)
+            if thread.ident is not None:  # an interrupt may come while they are started
+                thread.join(_PATIENCE)
         _pass_on_what_was_done(told, sink)
         raise
 

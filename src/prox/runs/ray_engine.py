@@ -9,7 +9,9 @@ reachable from every node under the same path.
 import contextlib
 import functools
 import os
+import signal
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -48,12 +50,22 @@ def work(job: Job, units: Iterator[Unit], sink: Sink, stages: Sequence[Stage], a
 
     own = not ray.is_initialized()
     if own:
-        ray.init(log_to_driver=False, logging_level="ERROR")
+        with _same_signals():
+            ray.init(log_to_driver=False, logging_level="ERROR")
     try:
         return _Cluster(ray, job, sink).work(units)
     finally:
         if own:
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def _same_signals() -> Iterator[None]:
+    """Ray takes SIGTERM for itself; the run wants to end in order."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if threading.current_thread() is threading.main_thread() and before is not None:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _Cluster:

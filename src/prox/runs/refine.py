@@ -17,6 +17,7 @@ from prox.corpora import (
     FoundFiles,
     choose_presets,
     find_files,
+    is_half_written,
     is_local,
     open_file_system,
     part_schema,
@@ -30,7 +31,17 @@ from prox.refiners.specs import shown_spec
 from prox.runs import local
 from prox.runs.changes import differing_fields, identity, refusal
 from prox.runs.costs import StageCost, inference_flops
-from prox.runs.ledger import FOLDERS, LEDGER, Entry, forget, make_aside, part_sizes, read_ledger, sweep
+from prox.runs.ledger import (
+    FOLDERS,
+    LEDGER,
+    Entry,
+    forget,
+    make_aside,
+    part_sizes,
+    read_ledger,
+    remove_unentered,
+    sweep,
+)
 from prox.runs.lock import LOCK_FILE, Lock, locked
 from prox.runs.plan import PLAN_FILE, FilePlan, Plan, Unit, differences, plan_units, read_plan, write_plan
 from prox.runs.recipe import Recipe, load_stages
@@ -153,7 +164,7 @@ class _Run:
             )
             if changes and not despite_changes:
                 raise refusal(output, changes)
-        changes += self._make_plan(despite_changes)
+        changes += self._make_plan(earlier is not None, despite_changes)
         self._record = {
             "status": "running",
             "recipe": shown_recipe(self._recipe),
@@ -178,11 +189,11 @@ class _Run:
         self._work(done)
         return self._finish()
 
-    def _make_plan(self, despite_changes: bool) -> list[str]:
-        """Read the plan that is there and compare it with the input, or make one; what has changed."""
+    def _make_plan(self, begun: bool, despite_changes: bool) -> list[str]:
+        """Read the plan of a run that was begun and compare it with the input, or make one; what has changed."""
         recipe, output = self._recipe, self._recipe.output
         try:
-            plan = read_plan(output)
+            plan = read_plan(output) if begun else None  # without a run.json, nobody knows for which recipe it was
         except ValueError as error:
             raise UsageError(f"{error}. Start over with --start-over") from error
         if plan is None:
@@ -229,6 +240,7 @@ class _Run:
         output = self._recipe.output
         sizes = part_sizes(output)
         done, damaged = set(), []
+        entered: set[str] = set()
         for entry in read_ledger(output):
             planned = self._plan.numbers.get(entry.file_number)
             whole = all(sizes.get(name) == size for name, size in entry.parts.items())
@@ -236,10 +248,12 @@ class _Run:
                 damaged.append(entry)
                 continue
             done.add((entry.file_number, entry.number))
+            entered.update(entry.parts)
             self._add(planned, entry)
         if damaged:
             forget(output, damaged)
             self.problems.append(f"{len(damaged)} units whose parts were missing or damaged are done again")
+        remove_unentered(output, sizes.keys() - entered)
         return done
 
     def _work(self, done: set[tuple[int, int]]) -> None:
@@ -248,8 +262,12 @@ class _Run:
         try:
             self.advance(0)
             if len(done) < self._plan.count:
-                job = Job(recipe, self._plan.schema, make_aside(recipe.output), self._memory(), recipe.time_limit)
-                self.problems += self._engine()(job, units, self, self._stages, self.advance)
+                aside = make_aside(recipe.output)
+                try:
+                    job = Job(recipe, self._plan.schema, aside, self._memory(), recipe.time_limit)
+                    self.problems += self._engine()(job, units, self, self._stages, self.advance)
+                finally:
+                    shutil.rmtree(aside, ignore_errors=True)
         except KeyboardInterrupt:
             self._write_if_possible("interrupted")
             raise
@@ -465,7 +483,11 @@ def _claim(output: str) -> None:
     try:
         if fs.exists(path):
             names = {name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False)}
-            if names - {LOCK_FILE, PLAN_FILE, ".aside", LEDGER, *FOLDERS} and RUN_FILE not in names:
+            others = {name for name in names if not is_half_written(name)} - {
+                LOCK_FILE,
+                PLAN_FILE,
+            }  # all before run.json
+            if others and RUN_FILE not in names:
                 raise UsageError(f"{output} is not empty; name a new folder, or remove it first")
         fs.makedirs(path, exist_ok=True)
     except OSError as error:
@@ -473,9 +495,9 @@ def _claim(output: str) -> None:
 
 
 def _remove_run(output: str) -> None:
-    """Remove all that a run writes, and nothing else."""
+    """Remove all that a run writes, and nothing else; what says whose parts they are goes last."""
     fs, path = open_file_system(output)
-    for name in (RUN_FILE, LEDGER, PLAN_FILE, *FOLDERS):
+    for name in (LEDGER, *FOLDERS, PLAN_FILE, RUN_FILE):
         if is_local(fs) and Path(f"{path}/{name}").is_dir():
             shutil.rmtree(f"{path}/{name}")
         elif fs.exists(f"{path}/{name}"):

@@ -38,14 +38,21 @@ from prox.runs.worker import Care, Place, Worker
 _DEATHS_AT_ONE_PLACE = 2
 """Before a place is made smaller, or a record avoided."""
 
+_DEATHS_WHILE_READING = 4
+"""Before a file is not read on: that costs all that follows, so two accidents must not be taken for its fault."""
+
 _DEATHS_IN_VAIN = 12
 """Deaths of one unit, after the last that taught something, until it is given up for this time."""
 
 _AVOIDED_IN_ONE_UNIT = 50
 """More records than this that end a worker are no accident of records."""
 
+_REFUSED_IN_A_ROW = 20
+"""The same, for records with none between them that could be refined, in however many units."""
+
 _POLL_SECONDS = 0.1
 _START_SECONDS = 300.0
+_START_ATTEMPTS = 3
 _PATIENCE = 5.0
 _WAITS_FOR_STORAGE = (1.0, 5.0, 20.0)
 """Seconds between attempts at a unit whose storage does not answer."""
@@ -93,6 +100,7 @@ class Supervisor:
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
         self._stopped = threading.Event()
+        self._refused_in_a_row = 0
 
     def refine(self, unit: Unit, advance: Callable[[int], None] = lambda documents: None) -> UnitReport:
         """Do a unit, whatever its records do to the worker.
@@ -128,9 +136,15 @@ class Supervisor:
                 raise StoppedError("the run was stopped")
             deaths[result.place] += 1
             in_vain += 1
-            if deaths[result.place] >= _DEATHS_AT_ONE_PLACE and (learnt := _learnt(care, result)):
+            if deaths[result.place] >= _enough(result.place) and (learnt := _learnt(care, result)):
+                self._refused_in_a_row += len(learnt.refused) - len(care.refused)
                 care, in_vain = learnt, 0
                 deaths.clear()
+            if self._refused_in_a_row >= _REFUSED_IN_A_ROW:
+                raise RunError(
+                    f"{self._refused_in_a_row} records one after another ended the worker, so it is not the records: "
+                    f"{result.how}"
+                )
             if in_vain >= _DEATHS_IN_VAIN:
                 raise UnitFailedError(f"the worker died {in_vain} times, at no place in particular: {result.how}")
             if len(care.refused) + len(care.avoided) + len(care.skipped) > _AVOIDED_IN_ONE_UNIT:
@@ -140,9 +154,11 @@ class Supervisor:
                 )
 
     def stop(self) -> None:
-        """End the worker; `refine` raises in the thread that waits for it."""
+        """End the worker; `refine` raises in the thread that waits for it, which also closes the pipe it waits at."""
         self._stopped.set()
-        self._kill()
+        if (process := self._process) is not None:
+            with contextlib.suppress(OSError, ValueError):
+                process.kill()
 
     def close(self) -> None:
         """Let the worker go when it has nothing to do any more."""
@@ -165,6 +181,9 @@ class Supervisor:
             while True:
                 if self._stopped.is_set():
                     return self._died(unit, place, told, "stopped")
+                if self._takes_too_much():  # also while it talks
+                    limit = f"{(self._job.memory or 0) / 1e6:,.0f} MB"
+                    return self._died(unit, place, told, f"the worker took more than {limit} of memory")
                 if pipe.poll(_POLL_SECONDS):
                     heard = time.monotonic()
                     match pipe.recv():
@@ -172,6 +191,7 @@ class Supervisor:
                             if place is not None and place.step == "refine":
                                 advance(place.records)
                                 told += place.records
+                                self._refused_in_a_row = 0
                             place = said
                         case UnitReport() as report:
                             return report
@@ -186,9 +206,6 @@ class Supervisor:
                     return self._died(
                         unit, place, told, f"the worker hung for more than {self._job.time_limit:g} seconds"
                     )
-                if self._takes_too_much():
-                    limit = f"{(self._job.memory or 0) / 1e6:,.0f} MB"
-                    return self._died(unit, place, told, f"the worker took more than {limit} of memory")
         except (EOFError, OSError):
             if self._process is not None:
                 self._process.join(_PATIENCE)
@@ -197,22 +214,34 @@ class Supervisor:
     def _started(self) -> Connection:
         if self._pipe is not None and self._process is not None and self._process.is_alive():
             return self._pipe
-        self._kill()
+        for attempt in range(_START_ATTEMPTS):
+            self._kill()
+            if self._stopped.is_set():
+                raise EOFError
+            try:
+                return self._start()
+            except (EOFError, OSError) as error:
+                if self._process is not None:
+                    self._process.join(_PATIENCE)
+                if self._stopped.is_set():
+                    raise
+                if attempt == _START_ATTEMPTS - 1:
+                    raise RunError(f"a worker process could not start: {_how_it_ended(self._process)}") from error
+        raise AssertionError("unreachable")
+
+    def _start(self) -> Connection:
         context = _context()
         own, its = context.Pipe()
+        self._pipe = own
         process = context.Process(target=_serve, args=(its, self._job), name="prox-worker", daemon=True)
-        process.start()
-        its.close()
-        self._process, self._pipe = process, own
         try:
-            if not own.poll(_START_SECONDS):
-                raise RunError(f"a worker process did not start within {_START_SECONDS:.0f} seconds")
-            answer = own.recv()
-        except (EOFError, ConnectionError) as error:
-            process.join(_PATIENCE)
-            if self._stopped.is_set():
-                raise
-            raise RunError(f"a worker process could not start: {_how_it_ended(process)}") from error
+            process.start()
+        finally:
+            its.close()
+        self._process = process
+        if not own.poll(_START_SECONDS):
+            raise RunError(f"a worker process did not start within {_START_SECONDS:.0f} seconds")
+        answer = own.recv()
         if isinstance(answer, ProxError):
             raise answer
         return own
@@ -236,6 +265,11 @@ class Supervisor:
         if pipe is not None:
             with contextlib.suppress(OSError):
                 pipe.close()
+
+
+def _enough(place: Place | None) -> int:
+    """Deaths at a place that are no accident."""
+    return _DEATHS_WHILE_READING if place is not None and place.step == "read" else _DEATHS_AT_ONE_PLACE
 
 
 def _learnt(care: Care, death: _Death) -> Care | None:

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from prox.corpora import (
     quarantine_rows,
     read_blocks,
     refined_rows,
+    table_of,
 )
 from prox.corpora.arrow_values import to_json_value
 from prox.document import Document
@@ -44,6 +46,12 @@ MODEL_BATCH = 512
 
 _TOO_MANY = 8
 """Documents in a row that a refiner raises on: then it is not the documents."""
+
+_FAILED_IN_A_ROW = 64
+"""The same, if they lie in several batches or units."""
+
+_SIGN_SECONDS = 1.0
+"""How often a worker that reads for long says so."""
 
 _STAGE = pa.struct(
     [
@@ -141,6 +149,7 @@ class Worker:
         self._batch = MODEL_BATCH if recipe.has_language_model else BATCH
         self.watch = Watch(self._stages, recipe.most_unusable)
         self.stopped = threading.Event()
+        self._failed_in_a_row = 0
 
     def refine(self, unit: Unit, say: Say = _nobody_listens, care: Care | None = None) -> UnitReport:
         """Refine one unit and commit it: it is done, or nothing of it is there.
@@ -178,8 +187,15 @@ class Worker:
             raise OutputError(f"cannot write into {self._recipe.output}: {error}", error.errno) from error
 
     def _blocks(self, unit: Unit, extent: Extent, say: Say, care: Care) -> Iterator[tuple[Block | Quarantined, int]]:
-        blocks = iter(read_blocks(unit.file, BLOCK_BYTES, span=unit.span, extent=extent))
-        number = 0
+        number, heard = 0, time.monotonic()
+
+        def still_reading(share: float) -> None:  # what stands before a span of a compressed file is read, too
+            nonlocal heard
+            if time.monotonic() - heard > _SIGN_SECONDS:
+                heard = time.monotonic()
+                say(Place("read", number))
+
+        blocks = iter(read_blocks(unit.file, BLOCK_BYTES, on_share=still_reading, span=unit.span, extent=extent))
         by_records = Extent()  # for formats whose readers do not tell
         while care.end is None or number < care.end[0]:
             say(Place("read", number))
@@ -213,6 +229,16 @@ class Worker:
             parts.quarantine(unread)
             parts.programs(list(map(_unread_row, unread)))
             return _report([], unread, self._stages)
+        if block.layout == "arrow" and (pieces := _around(block, dict(care.avoided))):
+            report = UnitReport()
+            for piece in pieces:
+                if isinstance(piece, Block):
+                    report += self._refine_block(piece, number, preset, parts, say, care)
+                else:
+                    parts.quarantine([piece])
+                    parts.programs([_unread_row(piece)])
+                    report += _report([], [piece], self._stages)
+            return report
         block, avoided = _without(block, dict(care.avoided))
         batch = self._decoded(block, number, preset, say, number in care.apart)
         batch = replace(batch, quarantined=batch.quarantined + avoided)
@@ -232,10 +258,14 @@ class Worker:
         return _report(refined, batch.quarantined, self._stages)
 
     def _decoded(self, block: Block, number: int, preset: Preset, say: Say, apart: bool) -> Batch:
+        batches = []
+        if block.layout == "arrow":
+            for single in single_rows(block) if apart else ():
+                say(Place("decode", number, single.first_record, 1))
+                decode(single, preset)  # only to see it survive: rows are better joined by their table
         if not apart or block.layout == "arrow":
             say(Place("decode", number, block.first_record, block.records))
             return decode(block, preset)
-        batches = []
         for single in single_records(block):
             say(Place("decode", number, single.first_record, 1))
             batches.append(decode(single, preset))
@@ -269,19 +299,29 @@ class Worker:
     def _refine_documents(self, documents: Sequence[Document]) -> list[Refined]:
         """A refiner that raises on a document costs that document, not the run; one that raises on many ends it."""
         try:
-            return refine_documents(documents, self._stages)
+            refined = refine_documents(documents, self._stages)
         except ProxError:
             raise
         except Exception as error:
             if self._recipe.has_language_model:
                 raise  # an engine that is broken would fail for all that follow
             failure = f"the refiner failed: {type(error).__name__}: {error}"
+        else:
+            self._failed_in_a_row = 0
+            return refined
         if len(documents) == 1:
+            self._failed_in_a_row += 1
+            if self._failed_in_a_row >= _FAILED_IN_A_ROW:
+                raise RunError(_too_many(failure, self._failed_in_a_row))
             return [unrefined(documents[0], failure)]
         refined = [entry for document in documents for entry in self._refine_documents([document])]
         if len(documents) >= _TOO_MANY and all(entry.reason.startswith("the refiner failed") for entry in refined):
-            raise RunError(f"{failure}, and so it did for {len(documents)} documents, one after another")
+            raise RunError(_too_many(failure, len(documents)))
         return refined
+
+
+def _too_many(failure: str, documents: int) -> str:
+    return f"{failure}, and so it did for {documents} documents, one after another"
 
 
 class _Parts:
@@ -316,13 +356,47 @@ def single_records(block: Block) -> Iterator[Block]:
         position += len(raw) + 1
 
 
-def _without(block: Block, avoided: dict[int, str]) -> tuple[Block, list[Quarantined]]:
-    """A block without records that must not be read; blanks in their place let the others keep their numbers.
+def single_rows(block: Block) -> Iterator[Block]:
+    """A block of Arrow as blocks of one row each."""
+    table = table_of(block)
+    for row in range(block.records):
+        yield _rows(block, table, row, 1)
 
-    Records of Arrow tables are decoded all the same.
+
+def _rows(block: Block, table: pa.Table, first: int, rows: int) -> Block:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table.slice(first, rows))
+    return replace(block, first_record=block.first_record + first, records=rows, payload=sink.getvalue().to_pybytes())
+
+
+def _around(block: Block, avoided: dict[int, str]) -> list[Block | Quarantined]:
+    """A block of Arrow in pieces around the rows that must not be decoded; nothing if there are none in it.
+
+    Such a row is kept as Arrow has it: as an IPC stream of its own.
     """
+    places = sorted(number - block.first_record for number in avoided if number >= block.first_record)
+    places = [place for place in places if place < block.records]
+    if not places:
+        return []
+    table = table_of(block)
+    pieces: list[Block | Quarantined] = []
+    reached = 0
+    for place in [*places, block.records]:
+        if place > reached:
+            pieces.append(_rows(block, table, reached, place - reached))
+        if place < block.records:
+            number, own = block.first_record + place, _rows(block, table, place, 1)
+            assert isinstance(own.payload, bytes)
+            pieces.append(Quarantined(block.file, number, avoided[number], own.payload))
+        reached = place + 1
+    return pieces
+
+
+def _without(block: Block, avoided: dict[int, str]) -> tuple[Block, list[Quarantined]]:
+    """A block without records that must not be read; blanks in their place let the others keep their numbers."""
     numbers = [number for number in avoided if block.first_record <= number < block.first_record + block.records]
-    if not numbers or block.layout == "arrow":
+    if not numbers:
         return block, []
     of_lines = isinstance(block.payload, bytes)
     raw = list(block.payload.split(b"\n") if isinstance(block.payload, bytes) else block.payload)
