@@ -8,6 +8,7 @@ A record at which the worker dies twice alone goes to quarantine; everything els
 
 import contextlib
 import ctypes
+import errno
 import multiprocessing
 import os
 import shutil
@@ -56,6 +57,9 @@ _START_ATTEMPTS = 3
 _PATIENCE = 5.0
 _WAITS_FOR_STORAGE = (1.0, 5.0, 20.0)
 """Seconds between attempts at a unit whose storage does not answer."""
+
+
+_FINAL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG, errno.ENOTDIR})
 
 
 class UnitFailedError(RunError):
@@ -293,7 +297,7 @@ def _learnt(care: Care, death: _Death) -> Care | None:
 
 def _is_final(error: OutputError) -> bool:
     """A full disk or a missing permission does not pass within seconds."""
-    return error.errno is not None
+    return error.errno in _FINAL
 
 
 def resident(pid: int) -> int | None:
