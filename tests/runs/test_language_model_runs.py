@@ -40,9 +40,9 @@ def corpus(tmp_path):
 
 
 def refine(path, output, server, **fields):
-    fields = {"level": Level.CHUNK, "workers": 3, "engine": QUICK, "most_unusable": 1} | fields
-    refiners = fields.pop("refiners", (f"openai:small@{server.url}",))
-    return refine_corpus(Recipe(input=(str(path),), output=str(output), stages=refiners, **fields))
+    fields = {"level": Level.CHUNK, "workers": 3, "engine_options": QUICK, "most_unusable": 1} | fields
+    stages = fields.pop("stages", (f"openai:small@{server.url}",))
+    return refine_corpus(Recipe(input=(str(path),), output=str(output), stages=stages, **fields))
 
 
 def rows(output, columns=("id", "decision", "reason", "stages")):
@@ -165,7 +165,10 @@ def test_a_server_that_is_down_is_told_before_anything_is_written(corpus, tmp_pa
     with pytest.raises(RunError, match="refused"):
         refine_corpus(
             Recipe(
-                input=(str(corpus(2)),), output=str(tmp_path / "out"), stages=(f"openai:small@{url}",), engine=QUICK
+                input=(str(corpus(2)),),
+                output=str(tmp_path / "out"),
+                stages=(f"openai:small@{url}",),
+                engine_options=QUICK,
             )
         )
     assert not (tmp_path / "out").exists()
@@ -174,7 +177,7 @@ def test_a_server_that_is_down_is_told_before_anything_is_written(corpus, tmp_pa
 def test_a_cascade_sends_what_the_tagger_is_not_sure_of(corpus, tmp_path):
     with FaultyServer(answer=lambda prompt: "keep_chunk()") as server:
         spec = f"openai:small@{server.url}"
-        fields = {"refiners": ("tagger", spec), "engine": QUICK | {"parameters": 1000}}
+        fields = {"stages": ("tagger", spec), "engine_options": QUICK | {"parameters": 1000}}
         result = refine(corpus(40), tmp_path / "some", server, uncertain="0.01..0.99", **fields)
         (cost,) = result.record["costs"]
         assert 0 < cost["share_sent"] <= 1
@@ -188,11 +191,11 @@ def test_a_cascade_sends_what_the_tagger_is_not_sure_of(corpus, tmp_path):
 
 def test_an_option_that_an_engine_does_not_have_is_named(corpus, tmp_path):
     with FaultyServer() as server, pytest.raises(UsageError, match=r"no option concurency; it has .*concurrency"):
-        refine(corpus(1), tmp_path / "out", server, engine={"concurency": 3})
+        refine(corpus(1), tmp_path / "out", server, engine_options={"concurency": 3})
 
 
 @pytest.mark.parametrize(
-    "engine",
+    "options",
     [
         {"parameters": "abc"},
         {"concurrency": 1.5},
@@ -202,15 +205,15 @@ def test_an_option_that_an_engine_does_not_have_is_named(corpus, tmp_path):
         {"attempts": 0},
     ],
 )
-def test_an_option_with_a_wrong_value_is_told_before_anything_is_written(corpus, tmp_path, engine):
+def test_an_option_with_a_wrong_value_is_told_before_anything_is_written(corpus, tmp_path, options):
     with FaultyServer() as server, pytest.raises(UsageError, match=r"must be .* number above 0"):
-        refine(corpus(1), tmp_path / "out", server, engine=engine)
+        refine(corpus(1), tmp_path / "out", server, engine_options=options)
     assert not (tmp_path / "out").exists()
 
 
 def test_numbers_that_yaml_takes_for_text_are_numbers(corpus, tmp_path):
     with FaultyServer(answer=lambda prompt: "keep_chunk()") as server:
-        result = refine(corpus(2), tmp_path / "out", server, engine=QUICK | {"parameters": "3.13e8"})
+        result = refine(corpus(2), tmp_path / "out", server, engine_options=QUICK | {"parameters": "3.13e8"})
     (cost,) = result.record["costs"]
     assert cost["flops"] == 2 * 313_000_000 * (cost["tokens_in"] + cost["tokens_out"])
 
@@ -242,7 +245,7 @@ def test_a_stopped_run_writes_no_part_of_what_was_given_up(corpus, tmp_path):
             output=str(tmp_path / "out"),
             stages=(f"openai:small@{server.url}",),
             level=Level.CHUNK,
-            engine=QUICK,
+            engine_options=QUICK,
             workers=2,
         )
         refine_corpus(recipe, interrupt)
@@ -271,7 +274,7 @@ def test_gold_is_scored_under_the_limits_of_the_family(tmp_path):
     program = 'remove_lines(0, 0)\nremove_lines(2, 2)\nnormalize("rivver", "river!")\nnormalize("rose", "sank")'
     with FaultyServer(answer=lambda prompt: program) as server:
         recipe = Recipe(
-            input=(), output="", stages=(f"openai:small@{server.url}",), family="prox-chunk", engine=QUICK
+            input=(), output="", stages=(f"openai:small@{server.url}",), family="prox-chunk", engine_options=QUICK
         )
         score = score_gold([str(gold)], lambda level: refiner_for(recipe, level)).overall
     assert score.lines.f1 == 1.0

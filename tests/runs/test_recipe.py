@@ -63,15 +63,28 @@ def test_a_replay_is_one_stage_without_limits(monkeypatch):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"refiners": ()},
-        {"refiners": ("a", "b", "c")},
+        {"stages": ()},
+        {"stages": ("a", "b", "c")},
+        {"refiners": ("a",)},
         {"level": "line"},
         {"keep_threshold": 7},
         {"keep_threshold": -0.1},
         {"keep_threshold": float("nan")},
         {"format": "csv"},
-        {"workers": 0},
         {"workers": -1},
+        {"workers": 1.5},
+        {"engine": "spark"},
+        {"engine": {"dtype": "float16"}},
+        {"unit_bytes": 0},
+        {"unit_bytes": "many"},
+        {"unit_bytes": True},
+        {"unit_documents": 0},
+        {"memory": "4 XB"},
+        {"time_limit": 0},
+        {"gpus": -1},
+        {"stages": ({"refiner": "a", "level": "line"},)},
+        {"stages": ({"refiner": "a", "policy": {"errors_allowed": -1}},)},
+        {"stages": ({"refiner": "a", "workers": 2},)},
         {"threshold": 0.5},
     ],
 )
@@ -83,6 +96,35 @@ def test_a_value_that_no_recipe_has_is_refused(fields):
 def test_a_recipe_comes_back_from_its_json_form():
     full = recipe(stages=("a", "b"), keep_threshold=0.5, text_field="body", corpus="c4", workers=2, format="jsonl")
     assert Recipe.model_validate_json(full.model_dump_json()) == full
+
+
+@pytest.mark.parametrize(
+    ("given", "bytes"), [("64MB", 64_000_000), ("1.5 GiB", 3 << 29), (4096, 4096), ("10k", 10_000), ("7b", 7)]
+)
+def test_sizes_are_written_as_people_write_them(given, bytes):
+    made = recipe(unit_bytes=given, memory=given)
+    assert (made.unit_bytes, made.memory) == (bytes, bytes)
+
+
+def test_a_threshold_of_one_stage_goes_before_that_of_the_recipe(loaded):
+    stages = ({"refiner": "a", "keep_threshold": 0.3}, "b")
+    assert loaded(stages=stages, keep_threshold=0.9)[0] == ("a", Level.DOCUMENT, 0.3)
+
+
+def test_a_stage_may_say_its_level(loaded):
+    assert loaded(stages=({"refiner": "tagger", "level": "chunk"},)) == [("tagger", Level.CHUNK, None)]
+    with pytest.raises(UsageError, match="the refiner for documents comes first"):
+        recipe(stages=({"refiner": "tagger", "level": "chunk"}, "tagger")).levels()
+    with pytest.raises(UsageError, match="works at document level"):
+        recipe(stages=({"refiner": "vllm:a/web-doc-refining-lm", "level": "chunk"},)).levels()
+
+
+def test_a_policy_of_a_stage_changes_what_it_names_only(loaded):
+    (document, chunk) = load_stages(
+        recipe(stages=("a", {"refiner": "b", "policy": {"least_words": None, "deletions_only": False}}))
+    )
+    assert document.policy == Policy()
+    assert chunk.policy == Policy(least_words=None, deletions_only=False)
 
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
@@ -121,18 +163,18 @@ def test_models_in_the_wrong_order_are_told():
 
 def test_what_is_said_of_one_refiner_goes_before_what_is_said_of_all():
     made = recipe(
-        stages=({"refiner": "vllm:a", "family": "prox-document", "engine": {"dtype": "float16"}}, "vllm:b"),
+        stages=({"refiner": "vllm:a", "family": "prox-document", "engine_options": {"dtype": "float16"}}, "vllm:b"),
         family="prox-chunk",
-        engine={"dtype": "bfloat16", "max_model_len": 2048},
+        engine_options={"dtype": "bfloat16", "max_model_len": 2048},
     )
     (one, _), (other, _) = made.levels()
-    assert (one.family, one.engine) == ("prox-document", {"dtype": "float16", "max_model_len": 2048})
-    assert (other.family, other.engine) == ("prox-chunk", {"dtype": "bfloat16", "max_model_len": 2048})
+    assert (one.family, one.engine_options) == ("prox-document", {"dtype": "float16", "max_model_len": 2048})
+    assert (other.family, other.engine_options) == ("prox-chunk", {"dtype": "bfloat16", "max_model_len": 2048})
 
 
 def test_options_of_a_language_model_are_for_the_language_model_of_a_cascade():
     made = recipe(stages=("tagger", "vllm:a"), uncertain="0.2..0.8", family="instruct", constrain=True)
-    tagger, model = (made.completed(each) for each in made.refiners)
+    tagger, model = (made.completed(each) for each in made.stages)
     assert (tagger.family, tagger.constrain) == (None, False)
     assert (model.family, model.constrain) == ("instruct", True)
     with pytest.raises(UsageError, match="is no language model"):
@@ -163,8 +205,9 @@ def test_a_range_needs_two_refiners():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"refiner": ["tagger"]}, 'there is no field "refiner"; did you mean "refiners"?'),
-        ({"refiners": [{"refiner": "vllm:a", "familly": "x"}]}, 'did you mean "family"?'),
+        ({"stage": ["tagger"]}, 'there is no field "stage"; did you mean "stages"?'),
+        ({"stages": [{"refiner": "vllm:a", "familly": "x"}]}, 'did you mean "family"?'),
+        ({"stages": [{"refiner": "vllm:a", "policy": {"least_word": 3}}]}, 'did you mean "least_words"?'),
         ({"wurst": 1}, 'there is no field "wurst"; it may have family'),
         ({"most_unusable": 2}, "most_unusable: "),
         ({"on_failure": "drop"}, "on_failure: "),
@@ -174,6 +217,16 @@ def test_a_wrong_field_is_named_with_the_nearest_right_one(fields, message):
     with pytest.raises(UsageError) as failure:
         make_recipe(**({"input": ("a",), "output": "b"} | fields))
     assert message in str(failure.value)
+
+
+def test_a_recipe_of_earlier_days_is_told_what_has_changed(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("stages: [tagger]\nengine: {dtype: float16}\n")
+    with pytest.raises(UsageError, match="engine is local or ray; options of a language model are engine_options"):
+        read_recipe(str(path))
+    path.write_text("refiners: [tagger]\n")
+    with pytest.raises(UsageError, match='there is no field "refiners"'):
+        make_recipe(input=("a",), output="b", **read_recipe(str(path)))
 
 
 @pytest.mark.parametrize(

@@ -485,8 +485,8 @@ def _check_place(recipe: Recipe) -> None:
 def _claim(output: str) -> list[Path]:
     """Make the output folder, or refuse one with something in it that is not a run's; the folders that were made."""
     fs, path = open_file_system(output)
-    made = [folder for folder in (Path(path), *Path(path).parents) if not folder.exists()] if is_local(fs) else []
     try:
+        made = [folder for folder in (Path(path), *Path(path).parents) if not folder.exists()] if is_local(fs) else []
         if fs.exists(path):
             names = {name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False)}
             others = {name for name in names if not is_half_written(name)} - {LOCK_FILE, PLAN_FILE}
