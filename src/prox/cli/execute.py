@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from prox.cli.options import Corpus, Format, RunJson, TextField, Workers
+from prox.cli.options import Corpus, Format, HtmlToText, RunJson, TextField, Workers
 
 
 def execute(
@@ -13,6 +13,7 @@ def execute(
     output: Annotated[str, typer.Argument(metavar="OUTPUT", help="A new folder.")],
     corpus: Corpus = None,
     text_field: TextField = None,
+    html_to_text: HtmlToText = None,
     format: Format = None,
     workers: Workers = None,
     json: RunJson = False,
@@ -33,6 +34,7 @@ def execute(
         replay=True,
         corpus=corpus,
         text_field=text_field,
+        html_to_text=html_to_text,
         format=format,
         workers=workers,
     )

@@ -10,6 +10,7 @@ from prox.cli.options import (
     EngineOptions,
     Family,
     Format,
+    HtmlToText,
     KeepThreshold,
     MostUnusable,
     OneLevel,
@@ -26,7 +27,9 @@ from prox.cli.options import (
 
 
 def refine(
-    input: Annotated[list[str], typer.Argument(metavar="INPUT", help="Files, folders or globs of JSONL or Parquet.")],
+    input: Annotated[
+        list[str], typer.Argument(metavar="INPUT", help="Files, folders or globs of JSONL, Parquet, WARC or WET.")
+    ],
     output: Annotated[str, typer.Argument(metavar="OUTPUT", help="A new folder.")],
     recipe: RecipeFile = None,
     refiner: Refiners = None,
@@ -41,6 +44,7 @@ def refine(
     most_unusable: MostUnusable = None,
     corpus: Corpus = None,
     text_field: TextField = None,
+    html_to_text: HtmlToText = None,
     format: Format = None,
     workers: Workers = None,
     json: RunJson = False,
@@ -74,6 +78,7 @@ def refine(
         most_unusable=most_unusable,
         corpus=corpus,
         text_field=text_field,
+        html_to_text=html_to_text,
         format=format,
         workers=workers,
     )

@@ -8,6 +8,7 @@ from prox.corpora.jsonl import slice_lines
 from prox.corpora.parquet import slice_parquet
 from prox.corpora.records import Block, Quarantined
 from prox.corpora.streams import BrokenStreamError, OnShare, ignore_share, read_chunks
+from prox.corpora.warc import slice_warc
 
 BLOCK_BYTES = 8 << 20
 MAX_RECORD_BYTES = 256 << 20
@@ -31,6 +32,9 @@ def read_blocks(
         file = corpus_file(file)
     if file.format == "parquet":
         yield from slice_parquet(file, block_bytes, on_share)
+        return
+    if file.format == "warc":
+        yield from slice_warc(file, block_bytes, max_record_bytes, on_share)
         return
     chunks = read_chunks(file, on_share)
     if file.format == "json":

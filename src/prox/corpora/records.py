@@ -3,7 +3,22 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Layout = Literal["lines", "values", "arrow"]
+Layout = Literal["lines", "values", "arrow", "warc"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A range of a file: the records that begin in it.
+
+    Attributes:
+        first, last: In bytes of the stored file (of Parquet: rows); `last` is None for a range up to the end.
+    """
+
+    first: int = 0
+    last: int | None = None
+
+
+WHOLE = Span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,14 +26,16 @@ class Block:
     """Consecutive records of one file, still undecoded: cheap to cut, cheap to send to a worker process.
 
     Records count from 0 within their file. In JSON Lines the number of a record is the number of its line, blank
-    lines counted, so that `sed -n` finds it; in Parquet it is the row, in a JSON array the element.
+    lines counted, so that `sed -n` finds it; in Parquet it is the row, in a JSON array the element, in a web
+    archive the record of any type.
 
     Attributes:
         file: Path of the file, as in `CorpusFile.shown`.
         first_record: Number of the first record.
         records: How many record numbers the block covers (blank lines included).
         payload: `lines`: raw lines joined by `\\n`; `values`: one raw JSON value per element; `arrow`: an Arrow IPC
-            stream.
+            stream; `warc`: for each record, what its headers say as a line of JSON and then its page, or nothing if it
+            has no page.
     """
 
     file: str
@@ -36,7 +53,8 @@ class Quarantined:
         record: Number of the record in its file, counted as in `Block`.
         reason: `kind: detail`; the kind is one of a few fixed phrases ("invalid UTF-8", "invalid JSON",
             "not an object", "no text", "lone surrogate", "record too long", "broken file").
-        raw: The record as it stands in the file; of a Parquet row, the row as JSON.
+        raw: The record as it stands in the file; of a Parquet row, the row as JSON; of a page, what
+            its headers say as a line of JSON, and then the page.
         id: The id of the record, if it could be read.
     """
 

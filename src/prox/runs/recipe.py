@@ -52,6 +52,7 @@ class Recipe(ModelFields):
     output: str
     corpus: str | None = None
     text_field: str | None = None
+    html_to_text: Literal["resiliparse", "trafilatura"] = "resiliparse"
     refiners: tuple[str | RefinerRecipe, ...] = ("tagger",)
     level: Level | None = None
     keep_threshold: float | None = Field(default=None, ge=0, le=1)

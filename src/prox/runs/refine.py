@@ -82,7 +82,7 @@ def refine_corpus(recipe: Recipe, on_progress: Callable[[Progress], None] | None
     files = find_files(recipe.input)
     stages = load_stages(recipe)
     recipe = recipe.model_copy(update={"output": _without_slashes(recipe.output)})
-    presets, problems = choose_presets(files, recipe.corpus, recipe.text_field)
+    presets, problems = choose_presets(files, recipe.corpus, recipe.text_field, recipe.html_to_text)
     _claim(recipe)
     started = time.monotonic()
     record: dict[str, Any] = {
