@@ -32,7 +32,7 @@ lint: .venv/ready
 	$(BIN)/lint-imports
 
 bench: .venv/ready  ## speed and quality, one line of JSON each (see benchmarks/README.md)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench,warc]'
 	for script in benchmarks/*_speed.py benchmarks/*_memory.py benchmarks/*_quality.py; do $(BIN)/python $$script || exit 1; done
 
 clean:

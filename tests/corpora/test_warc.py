@@ -457,6 +457,14 @@ def test_an_extractor_that_fails_quarantines_the_page(put_raw, monkeypatch):
     assert entry.reason == "no text: resiliparse failed: RecursionError: too deep"
 
 
+def test_a_page_of_deeply_nested_elements_ends_soon(put_raw):
+    """Resiliparse takes quadratic time for it: 200,000 of them ran for minutes."""
+    path = put_raw("a.warc", response(b"<div>" * 100_000 + b"x") + response(b"<div>x</div>" * 5000))
+    found, (entry,) = texts(path)
+    assert list(found) == [1]
+    assert entry.reason == "no text: resiliparse failed: ValueError: more than 2,000 elements inside one another"
+
+
 def test_trafilatura_can_be_chosen(put_raw):
     pytest.importorskip("trafilatura", exc_type=ImportError)
     path = put_raw("a.warc", response(b"<nav>Home About</nav><article>" + PAGE + b"</article>"))
@@ -604,6 +612,16 @@ def test_real_archives_are_read(formats, name):
     assert all(document.metadata["url"].startswith("http") for document in found.values())
     if "quirk" in name:
         assert "ヘッドポーター" in found[1].text
+
+
+def test_a_wrong_length_does_not_make_the_rest_slow(put_raw):
+    """Everything behind it lies in memory then, and must not be copied for each record."""
+    records = [warc("conversion", b"x" * 100, number=n) for n in range(30_000)]
+    records[0] = records[0].replace(b"Length: 100", b"Length: 9000000")
+    path = put_raw("a.wet", b"".join(records))
+    wrong, tail = slice_warc(corpus_file(path), 1 << 30, 1 << 26)
+    assert isinstance(wrong, Quarantined) and wrong.record == 0
+    assert tail.records == 29_999
 
 
 def test_blocks_are_about_as_large_as_asked(put_raw):

@@ -3,7 +3,9 @@
 import codecs
 import importlib
 import logging
+import re
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from typing import Any, Literal
 
 from prox.corpora import json_text
@@ -145,8 +147,22 @@ def _by_resiliparse(html: str) -> str:
     """As DCLM did it (Li et al. 2024, section 4.2)."""
     from resiliparse.extract.html2text import extract_plain_text
 
+    if _depth(html) > _DEEPEST:
+        raise ValueError(f"more than {_DEEPEST:,} elements inside one another")
     text: str = extract_plain_text(html, main_content=True, alt_texts=False)
     return text
+
+
+_DEEPEST = 2000
+_NESTED = re.compile(r"<(/?)(?:div|article)\b", re.IGNORECASE)
+
+
+def _depth(html: str) -> int:
+    """How deep those elements are nested for which resiliparse takes quadratic time: 16,000 take seconds."""
+    tags = _NESTED.findall(html)
+    if len(tags) <= _DEEPEST:
+        return 0
+    return max(accumulate(tags, lambda depth, tag: max(0, depth - 1) if tag else depth + 1, initial=0))
 
 
 def _by_trafilatura(html: str) -> str:

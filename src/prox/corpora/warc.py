@@ -19,6 +19,7 @@ from prox.corpora.streams import BrokenStreamError, OnShare, ignore_share, open_
 
 _HEADER_BYTES = 1 << 16  # a longer header is none
 _BLANK = b"\r\n\t \0"
+_BLANKS = re.compile(rb"[\r\n\t \0]*")
 _BEGIN = re.compile(rb"WARC/\d+\.\d+[ \t]*\r?\n")
 _LONGEST_BEGIN = 24
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
@@ -173,10 +174,15 @@ class _Tape:
     def skip_blanks(self) -> None:
         """Pass over line breaks and padding."""
         while self.fill(1):
-            blank = len(self.data) - len(self.data.lstrip(_BLANK))
+            blank = self.blanks(0)
             if not blank:
                 return
             self.drop(blank)
+
+    def blanks(self, start: int) -> int:
+        """How many line breaks and how much padding stand at this place of `data`."""
+        blank = _BLANKS.match(self.data, start)
+        return blank.end() - start if blank else 0
 
     def position(self) -> int:
         """The stored byte of the first byte of `data`."""
@@ -287,7 +293,8 @@ def _record(
     whole = tape.fill(end)
     if whole and _ends_here(tape, end):
         gap = tape.gap
-        if gap and gap.corrupt_from is not None and position >= gap.corrupt_from and not tape.data[end:].strip(_BLANK):
+        condemned = gap is not None and gap.corrupt_from is not None and position >= gap.corrupt_from
+        if gap and condemned and end + tape.blanks(end) == len(tape.data):
             return _cut(tape, position, gap.reason)
         body = bytes(memoryview(tape.data)[begin:end])
         tape.drop(end)
