@@ -68,7 +68,7 @@ def main() -> None:
             recipe = Recipe(
                 input=(str(corpus),),
                 output=f"{folder}/{next(counts)}",
-                refiners=(spec,),
+                stages=(spec,),
                 family=FAMILY,
                 engine=engine_options(options.engine),
                 workers=2,

@@ -121,7 +121,7 @@ def test_brackets_in_folder_names_are_no_pattern(tmp_path):
     again = Recipe(
         input=(str(folder),),
         output=str(tmp_path / "again"),
-        refiners=(f"stored:{tmp_path}/o[1]/programs",),
+        stages=(f"stored:{tmp_path}/o[1]/programs",),
         replay=True,
     )
     assert refine_corpus(again).record["decisions"]["kept"] == 1

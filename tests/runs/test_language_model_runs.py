@@ -42,7 +42,7 @@ def corpus(tmp_path):
 def refine(path, output, server, **fields):
     fields = {"level": Level.CHUNK, "workers": 3, "engine": QUICK, "most_unusable": 1} | fields
     refiners = fields.pop("refiners", (f"openai:small@{server.url}",))
-    return refine_corpus(Recipe(input=(str(path),), output=str(output), refiners=refiners, **fields))
+    return refine_corpus(Recipe(input=(str(path),), output=str(output), stages=refiners, **fields))
 
 
 def rows(output, columns=("id", "decision", "reason", "stages")):
@@ -164,9 +164,7 @@ def test_a_server_that_is_down_is_told_before_anything_is_written(corpus, tmp_pa
         url = server.url
     with pytest.raises(RunError, match="refused"):
         refine_corpus(
-            Recipe(
-                input=(str(corpus(2)),), output=str(tmp_path / "out"), refiners=(f"openai:small@{url}",), engine=QUICK
-            )
+            Recipe(input=(str(corpus(2)),), output=str(tmp_path / "out"), stages=(f"openai:small@{url}",), engine=QUICK)
         )
     assert not (tmp_path / "out").exists()
 
@@ -218,7 +216,7 @@ def test_numbers_that_yaml_takes_for_text_are_numbers(corpus, tmp_path):
 def test_secrets_in_an_address_are_in_no_file(corpus, tmp_path):
     with FaultyServer(answer=lambda prompt: "Sure!") as server:
         address = server.url.replace("http://", "http://me:TOPSECRETPW@") + "?key=TOPSECRETQ"
-        result = refine(corpus(3), tmp_path / "out", server, refiners=(f"openai:small@{address}",))
+        result = refine(corpus(3), tmp_path / "out", server, stages=(f"openai:small@{address}",))
     assert result.record["failed_drafts"] == 3
     for path in (tmp_path / "out").rglob("*"):
         assert not path.is_file() or b"TOPSECRET" not in path.read_bytes()
@@ -240,7 +238,7 @@ def test_a_stopped_run_writes_no_part_of_what_was_given_up(corpus, tmp_path):
         recipe = Recipe(
             input=(str(corpus(400)),),
             output=str(tmp_path / "out"),
-            refiners=(f"openai:small@{server.url}",),
+            stages=(f"openai:small@{server.url}",),
             level=Level.CHUNK,
             engine=QUICK,
             workers=2,
@@ -270,9 +268,7 @@ def test_gold_is_scored_under_the_limits_of_the_family(tmp_path):
     gold.write_text(json.dumps({"id": "a", "raw_text": text, "line_labels": [1, 0, 1]}) + "\n")
     program = 'remove_lines(0, 0)\nremove_lines(2, 2)\nnormalize("rivver", "river!")\nnormalize("rose", "sank")'
     with FaultyServer(answer=lambda prompt: program) as server:
-        recipe = Recipe(
-            input=(), output="", refiners=(f"openai:small@{server.url}",), family="prox-chunk", engine=QUICK
-        )
+        recipe = Recipe(input=(), output="", stages=(f"openai:small@{server.url}",), family="prox-chunk", engine=QUICK)
         score = score_gold([str(gold)], lambda level: refiner_for(recipe, level)).overall
     assert score.lines.f1 == 1.0
     assert score.programs.failure_ratio == 0.0

@@ -36,7 +36,7 @@ def test_one_refiner_does_both_levels_documents_first(loaded):
 
 
 def test_two_refiners_are_for_documents_and_then_for_chunks(loaded):
-    assert loaded(refiners=("a", "b")) == [("a", Level.DOCUMENT, None), ("b", Level.CHUNK, None)]
+    assert loaded(stages=("a", "b")) == [("a", Level.DOCUMENT, None), ("b", Level.CHUNK, None)]
 
 
 @pytest.mark.parametrize("level", list(Level))
@@ -46,7 +46,7 @@ def test_a_level_limits_the_run_to_it(loaded, level):
 
 def test_two_refiners_for_one_level_are_refused():
     with pytest.raises(UsageError, match=r"two refiners, but only the chunk level: leave out --level or one --refiner"):
-        recipe(refiners=("a", "b"), level="chunk").levels()
+        recipe(stages=("a", "b"), level="chunk").levels()
 
 
 def test_the_keep_threshold_is_for_documents_only(loaded):
@@ -55,7 +55,7 @@ def test_the_keep_threshold_is_for_documents_only(loaded):
 
 def test_a_replay_is_one_stage_without_limits(monkeypatch):
     monkeypatch.setattr(recipe_module, "StoredRefiner", lambda folder, level, whole: (folder, whole))
-    (stage,) = load_stages(recipe(refiners=("stored:p",), replay=True))
+    (stage,) = load_stages(recipe(stages=("stored:p",), replay=True))
     assert stage.policy == Policy.unlimited()
     assert (stage.name, stage.refiner) == ("stored:p", ("p", True))
 
@@ -81,7 +81,7 @@ def test_a_value_that_no_recipe_has_is_refused(fields):
 
 
 def test_a_recipe_comes_back_from_its_json_form():
-    full = recipe(refiners=("a", "b"), keep_threshold=0.5, text_field="body", corpus="c4", workers=2, format="jsonl")
+    full = recipe(stages=("a", "b"), keep_threshold=0.5, text_field="body", corpus="c4", workers=2, format="jsonl")
     assert Recipe.model_validate_json(full.model_dump_json()) == full
 
 
@@ -106,22 +106,22 @@ def test_the_prox_recipe_judges_with_one_model_and_edits_with_the_other():
 
 
 def test_one_model_works_at_the_levels_that_it_knows():
-    assert [level for _, level in recipe(refiners=("vllm:a/web-doc-refining-lm",)).levels()] == [Level.DOCUMENT]
-    assert [level for _, level in recipe(refiners=("vllm:a/ultrax",)).levels()] == [Level.CHUNK]
-    assert [level for _, level in recipe(refiners=("vllm:a/chat",)).levels()] == list(Level)
+    assert [level for _, level in recipe(stages=("vllm:a/web-doc-refining-lm",)).levels()] == [Level.DOCUMENT]
+    assert [level for _, level in recipe(stages=("vllm:a/ultrax",)).levels()] == [Level.CHUNK]
+    assert [level for _, level in recipe(stages=("vllm:a/chat",)).levels()] == list(Level)
     with pytest.raises(UsageError, match="works at document level"):
-        recipe(refiners=("vllm:a/web-doc-refining-lm",), level="chunk").levels()
+        recipe(stages=("vllm:a/web-doc-refining-lm",), level="chunk").levels()
 
 
 def test_models_in_the_wrong_order_are_told():
-    wrong = recipe(refiners=("vllm:a/web-chunk-refining-lm", "vllm:a/web-doc-refining-lm"))
+    wrong = recipe(stages=("vllm:a/web-chunk-refining-lm", "vllm:a/web-doc-refining-lm"))
     with pytest.raises(UsageError, match="documents comes first"):
         wrong.levels()
 
 
 def test_what_is_said_of_one_refiner_goes_before_what_is_said_of_all():
     made = recipe(
-        refiners=({"refiner": "vllm:a", "family": "prox-document", "engine": {"dtype": "float16"}}, "vllm:b"),
+        stages=({"refiner": "vllm:a", "family": "prox-document", "engine": {"dtype": "float16"}}, "vllm:b"),
         family="prox-chunk",
         engine={"dtype": "bfloat16", "max_model_len": 2048},
     )
@@ -131,7 +131,7 @@ def test_what_is_said_of_one_refiner_goes_before_what_is_said_of_all():
 
 
 def test_options_of_a_language_model_are_for_the_language_model_of_a_cascade():
-    made = recipe(refiners=("tagger", "vllm:a"), uncertain="0.2..0.8", family="instruct", constrain=True)
+    made = recipe(stages=("tagger", "vllm:a"), uncertain="0.2..0.8", family="instruct", constrain=True)
     tagger, model = (made.completed(each) for each in made.refiners)
     assert (tagger.family, tagger.constrain) == (None, False)
     assert (model.family, model.constrain) == ("instruct", True)
@@ -140,19 +140,19 @@ def test_options_of_a_language_model_are_for_the_language_model_of_a_cascade():
 
 
 def test_a_cascade_works_where_both_refiners_can():
-    plan = recipe(refiners=("tagger", "vllm:a/web-chunk-refining-lm"), uncertain="0.2..0.8").cascade()
+    plan = recipe(stages=("tagger", "vllm:a/web-chunk-refining-lm"), uncertain="0.2..0.8").cascade()
     assert [([each.refiner for each in able], level) for able, level in plan] == [
         (["tagger"], Level.DOCUMENT),
         (["tagger", "vllm:a/web-chunk-refining-lm"], Level.CHUNK),
     ]
     with pytest.raises(UsageError, match="no level in common"):
-        recipe(refiners=("vllm:a/web-doc-refining-lm", "vllm:a/ultrax"), uncertain="0.2..0.8").cascade()
+        recipe(stages=("vllm:a/web-doc-refining-lm", "vllm:a/ultrax"), uncertain="0.2..0.8").cascade()
 
 
 @pytest.mark.parametrize("uncertain", ["0.8..0.2", "0.2", "a..b", "0.2..1.5", "-1..0.5", ""])
 def test_a_range_that_is_none_gets_an_example(uncertain):
     with pytest.raises(UsageError, match=r"0\.2\.\.0\.8"):
-        make_recipe(input=(), output="", refiners=("tagger", "vllm:a"), uncertain=uncertain)
+        make_recipe(input=(), output="", stages=("tagger", "vllm:a"), uncertain=uncertain)
 
 
 def test_a_range_needs_two_refiners():

@@ -112,7 +112,7 @@ def run(path, output, **fields):
 
 
 def again(path, output, new, **fields):
-    return run(path, new, refiners=(f"stored:{output}/programs",), replay=True, **fields)
+    return run(path, new, stages=(f"stored:{output}/programs",), replay=True, **fields)
 
 
 def texts(output):
@@ -255,7 +255,7 @@ def test_documents_without_an_id_are_executed_too(tmp_path):
 def test_stored_programs_as_the_refiner_of_both_levels_give_the_same_text(tmp_path):
     """The document level edited, and the chunk level took the edited text for a changed document."""
     run(put(tmp_path / "in.jsonl", pages(14)), tmp_path / "out")
-    run(tmp_path / "in.jsonl", tmp_path / "new", refiners=(f"stored:{tmp_path}/out/programs",))
+    run(tmp_path / "in.jsonl", tmp_path / "new", stages=(f"stored:{tmp_path}/out/programs",))
     assert texts(tmp_path / "new") == texts(tmp_path / "out")
 
 
@@ -263,7 +263,7 @@ def test_stored_programs_at_one_level_do_only_what_that_level_does(tmp_path):
     records = [{"id": str(i), "text": text} for i, text in enumerate((PROSE, f"MENU\n{PROSE}", f"DROP {PROSE}"))]
     run(put(tmp_path / "in.jsonl", records), tmp_path / "out")
     for level, decisions in (("document", ["kept", "kept", "dropped"]), ("chunk", ["kept", "edited", "kept"])):
-        run(tmp_path / "in.jsonl", tmp_path / level, refiners=(f"stored:{tmp_path}/out/programs",), level=level)
+        run(tmp_path / "in.jsonl", tmp_path / level, stages=(f"stored:{tmp_path}/out/programs",), level=level)
         assert [row["decision"] for row in programs(tmp_path / level)] == decisions
 
 

@@ -11,6 +11,7 @@ from prox.cli.execute import execute
 from prox.cli.preview import preview
 from prox.cli.refine import refine
 from prox.cli.score import score
+from prox.cli.status import status
 from prox.errors import ProxError, UsageError
 from prox.runs.threads import limit_threads
 
@@ -23,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (refine, preview, execute, score, doctor):
+for verb in (refine, status, preview, execute, score, doctor):
     app.command()(verb)
 
 

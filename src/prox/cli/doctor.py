@@ -56,13 +56,13 @@ def doctor(
         recipe,
         input=(),
         output="",
-        refiners=refiner,
+        stages=refiner,
         level=level,
         keep_threshold=keep_threshold,
         family=family,
         system_prompt=system_prompt,
         constrain=constrain or None,
-        engine=engine_options(engine_option) or None,
+        engine_options=engine_options(engine_option) or None,
         workers=1,
     )
     diagnoses = [examine(stage) for stage in load_stages(resolved)]

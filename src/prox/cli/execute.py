@@ -4,7 +4,19 @@ from typing import Annotated
 
 import typer
 
-from prox.cli.options import Corpus, Format, HtmlToText, RunJson, TextField, Workers
+from prox.cli.options import (
+    Corpus,
+    DespiteChanges,
+    Engine,
+    Format,
+    HtmlToText,
+    Memory,
+    RunJson,
+    StartOver,
+    TextField,
+    TimeLimit,
+    Workers,
+)
 
 
 def execute(
@@ -15,7 +27,12 @@ def execute(
     text_field: TextField = None,
     html_to_text: HtmlToText = None,
     format: Format = None,
+    engine: Engine = None,
     workers: Workers = None,
+    memory: Memory = None,
+    time_limit: TimeLimit = None,
+    start_over: StartOver = False,
+    despite_changes: DespiteChanges = False,
     json: RunJson = False,
 ) -> None:
     """Apply stored programs: the same text again, byte for byte, without the refiner.
@@ -30,12 +47,15 @@ def execute(
         None,
         input=tuple(input),
         output=output,
-        refiners=(f"stored:{programs}",),
+        stages=(f"stored:{programs}",),
         replay=True,
         corpus=corpus,
         text_field=text_field,
         html_to_text=html_to_text,
         format=format,
+        engine=engine,
         workers=workers,
+        memory=memory,
+        time_limit=time_limit,
     )
-    run(recipe, json)
+    run(recipe, json, start_over, despite_changes)

@@ -100,7 +100,53 @@ Format: TypeAlias = Annotated[
 ]
 Workers: TypeAlias = Annotated[
     int | None,
-    typer.Option(help="Worker processes, as many as cores if not given; threads where a language model is at work."),
+    typer.Option(
+        help="Worker processes, as many as cores if not given; threads where a language model is at work. 0 works in "
+        "this process alone."
+    ),
+]
+Engine: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="local|ray", help="Where to work: on this machine (the default), or on a Ray cluster."),
+]
+Gpus: TypeAlias = Annotated[
+    float | None,
+    typer.Option(metavar="N", help="With --engine ray: GPUs for each worker, which then run one per N GPUs."),
+]
+Memory: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Memory that a worker may take, e.g. 4GB: a record that takes more goes to quarantine. An equal share of "
+        "nine tenths of the machine's if not given.",
+    ),
+]
+TimeLimit: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS", help="Without a sign of life of a worker, after which it is started anew; 300 if not given."
+    ),
+]
+UnitBytes: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Raw text of a work unit, about, e.g. 64MB; by the size of the corpus if not given (4 to 256 MiB; 1 to 32 "
+        "MiB with a language model).",
+    ),
+]
+UnitDocuments: TypeAlias = Annotated[
+    int | None, typer.Option(metavar="N", help="Documents of a work unit at most, about.")
+]
+StartOver: TypeAlias = Annotated[
+    bool, typer.Option("--start-over", help="Remove what an earlier run wrote to OUTPUT, and begin again.")
+]
+DespiteChanges: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--despite-changes",
+        help="Go on although the recipe or the input is another now; what is done stays, except for changed files.",
+    ),
 ]
 RunJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print run.json at the end instead of a table.")]
 

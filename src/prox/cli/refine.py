@@ -7,20 +7,28 @@ import typer
 from prox.cli.options import (
     Constrain,
     Corpus,
+    DespiteChanges,
+    Engine,
     EngineOptions,
     Family,
     Format,
+    Gpus,
     HtmlToText,
     KeepThreshold,
+    Memory,
     MostUnusable,
     OneLevel,
     OnFailure,
     RecipeFile,
     Refiners,
     RunJson,
+    StartOver,
     SystemPrompt,
     TextField,
+    TimeLimit,
     Uncertain,
+    UnitBytes,
+    UnitDocuments,
     Workers,
     engine_options,
 )
@@ -30,7 +38,7 @@ def refine(
     input: Annotated[
         list[str], typer.Argument(metavar="INPUT", help="Files, folders or globs of JSONL, Parquet, WARC or WET.")
     ],
-    output: Annotated[str, typer.Argument(metavar="OUTPUT", help="A new folder.")],
+    output: Annotated[str, typer.Argument(metavar="OUTPUT", help="A new folder, or that of the run to continue.")],
     recipe: RecipeFile = None,
     refiner: Refiners = None,
     level: OneLevel = None,
@@ -46,7 +54,15 @@ def refine(
     text_field: TextField = None,
     html_to_text: HtmlToText = None,
     format: Format = None,
+    unit_bytes: UnitBytes = None,
+    unit_documents: UnitDocuments = None,
+    engine: Engine = None,
     workers: Workers = None,
+    gpus: Gpus = None,
+    memory: Memory = None,
+    time_limit: TimeLimit = None,
+    start_over: StartOver = False,
+    despite_changes: DespiteChanges = False,
     json: RunJson = False,
 ) -> None:
     """Refine a corpus: drop worthless documents, remove noise from the others.
@@ -54,7 +70,7 @@ def refine(
     A document of which editing leaves 10 words or fewer, or 5 % of its words or less, is dropped too.
 
     OUTPUT gets text/ (refined documents), programs/ (one row for every input record), quarantine/ (records that could
-    not be read) and run.json.
+    not be read), ledger/ (what is done) and run.json. The same command again continues a run that was stopped.
 
     Example: prox refine crawl/*.jsonl.gz refined
 
@@ -66,20 +82,26 @@ def refine(
         recipe,
         input=tuple(input),
         output=output,
-        refiners=refiner,
+        stages=refiner,
         level=level,
         keep_threshold=keep_threshold,
         uncertain=uncertain,
         family=family,
         system_prompt=system_prompt,
         constrain=constrain or None,
-        engine=engine_options(engine_option) or None,
+        engine_options=engine_options(engine_option) or None,
         on_failure=on_failure,
         most_unusable=most_unusable,
         corpus=corpus,
         text_field=text_field,
         html_to_text=html_to_text,
         format=format,
+        unit_bytes=unit_bytes,
+        unit_documents=unit_documents,
+        engine=engine,
         workers=workers,
+        gpus=gpus,
+        memory=memory,
+        time_limit=time_limit,
     )
-    run(resolved, json)
+    run(resolved, json, start_over, despite_changes)

@@ -22,16 +22,13 @@ from rich.table import Table
 from prox.cli.visible import visible
 from prox.corpora import open_file_system
 from prox.errors import RunError, UsageError
-from prox.runs.recipe import Recipe, RefinerRecipe, make_recipe, read_recipe
+from prox.runs.local import threads_for
+from prox.runs.recipe import Recipe, StageRecipe, make_recipe, read_recipe
 from prox.runs.refine import RUN_FILE, RunResult, refine_corpus
 from prox.runs.refine import Progress as RunProgress
 from prox.runs.stages import DECISIONS, QUARANTINED
 
 _LOG_SECONDS = 10
-
-
-_THREADS = {"vllm": 4, "openai": 4, "transformers": 2}
-"""Units at once beside a language model: enough that it never waits for the next one."""
 
 
 def recipe_from_options(file: str | None, **options: Any) -> Recipe:
@@ -49,13 +46,12 @@ def recipe_from_options(file: str | None, **options: Any) -> Recipe:
         name, _, problem = str(error).partition(": ")
         if name not in given:
             raise UsageError(f"{file}: {error}" if file else str(error)) from error
-        option = {"refiners": "refiner", "engine": "engine-option"}.get(name, name.replace("_", "-"))
+        option = {"stages": "refiner", "engine_options": "engine-option"}.get(name, name.replace("_", "-"))
         raise UsageError(f"--{option}: {problem}") from error
-    if "workers" in fields:
+    if recipe.workers is not None or recipe.engine != "local":
         return recipe
-    engines = [spec.partition(":")[0] for spec in recipe.specs()]
-    threads = max(_THREADS.get(engine, 0) for engine in engines)
-    return recipe.model_copy(update={"workers": threads or min(os.cpu_count() or 1, 32)})
+    workers = threads_for(recipe.specs()) or min(os.cpu_count() or 1, 32)
+    return recipe.model_copy(update={"workers": workers})
 
 
 def _overridden(fields: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -64,23 +60,24 @@ def _overridden(fields: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]
     Options of the engine win one by one.
     """
     changed: dict[str, Any] = {}
-    if isinstance(fields.get("engine"), dict) and "engine" in given:
-        changed["engine"] = fields["engine"] | given["engine"]
-    if "refiners" in given or not isinstance(fields.get("refiners"), list):
+    options = given.get("engine_options", {})
+    if isinstance(fields.get("engine_options"), dict) and options:
+        changed["engine_options"] = fields["engine_options"] | options
+    if "stages" in given or not isinstance(fields.get("stages"), list):
         return changed
-    winning = {name for name in given if name in RefinerRecipe.model_fields} - {"engine"}
-    refiners = []
-    for refiner in fields["refiners"]:
-        if isinstance(refiner, dict):
-            refiner = {name: value for name, value in refiner.items() if name not in winning}
-            if isinstance(refiner.get("engine"), dict):
-                own = refiner["engine"].items()
-                refiner["engine"] = {name: value for name, value in own if name not in given.get("engine", {})}
-        refiners.append(refiner)
-    return changed | {"refiners": refiners}
+    winning = {name for name in given if name in StageRecipe.model_fields} - {"engine_options", "level"}
+    stages = []
+    for stage in fields["stages"]:
+        if isinstance(stage, dict):
+            stage = {name: value for name, value in stage.items() if name not in winning}
+            if isinstance(stage.get("engine_options"), dict):
+                own = stage["engine_options"].items()
+                stage["engine_options"] = {name: value for name, value in own if name not in options}
+        stages.append(stage)
+    return changed | {"stages": stages}
 
 
-def run(recipe: Recipe, as_json: bool) -> None:
+def run(recipe: Recipe, as_json: bool, start_over: bool = False, despite_changes: bool = False) -> None:
     """Run a recipe with progress on standard error and the result on standard output.
 
     Raises:
@@ -90,12 +87,12 @@ def run(recipe: Recipe, as_json: bool) -> None:
     _end_like_an_interrupt(signal.SIGTERM, signal.SIGHUP)
     try:
         with _Shown() as shown:
-            result = refine_corpus(recipe, shown.update)
+            result = refine_corpus(recipe, shown.update, start_over=start_over, despite_changes=despite_changes)
     except KeyboardInterrupt:
         begun = open_file_system(f"{recipe.output}/{RUN_FILE}")
         state = "nothing was written yet"
         if begun[0].exists(begun[1]):
-            state = f"every part in {recipe.output} is whole, but the run is not complete"
+            state = f"every part in {recipe.output} is whole; run the same command again to go on"
         Console(stderr=True).print(
             f"\ninterrupted after {time.monotonic() - started:.0f} s; {state}",
             markup=False,
@@ -165,18 +162,18 @@ class _Shown:
 
 def _line(progress: RunProgress) -> str:
     report = progress.report
-    rate = report.text_bytes / 1e6 / max(progress.seconds, 1e-9)
+    rate = progress.text_bytes / 1e6 / max(progress.seconds, 1e-9)
     decisions = ", ".join(f"{name} {report.decisions[name]:,}" for name in DECISIONS)
-    under_way = progress.documents - sum(report.decisions.values())
-    more = f", {under_way:,} in work" if under_way > 0 else ""
-    return f"{rate:.1f} MB/s, {decisions}{more}"
+    return f"{rate:.1f} MB/s, units {progress.units_done:,}/{progress.units:,}, {decisions}"
 
 
 def _print_summary(result: RunResult, recipe: Recipe) -> None:
     console = Console()
     record = result.record
     total = max(1, record["records"])
-    table = Table(title=f"{record['records']:,} records in {result.seconds:.1f} s", title_justify="left")
+    sessions = record["sessions"]
+    again = f" ({sessions} sessions)" if sessions > 1 else ""
+    table = Table(title=f"{record['records']:,} records in {result.seconds:.1f} s{again}", title_justify="left")
     table.add_column("decision")
     table.add_column("records", justify="right")
     table.add_column("share", justify="right")

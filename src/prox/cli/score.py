@@ -66,13 +66,13 @@ def score(
         recipe,
         input=(),
         output="",
-        refiners=refiner,
+        stages=refiner,
         keep_threshold=keep_threshold,
         uncertain=uncertain,
         family=family,
         system_prompt=system_prompt,
         constrain=constrain or None,
-        engine=engine_options(engine_option) or None,
+        engine_options=engine_options(engine_option) or None,
         workers=1,
     )
     specs = list(map(shown_spec, resolved.specs()))

@@ -1,6 +1,6 @@
 """Corpora: finding files, cutting them into blocks, decoding blocks to documents, and writing parts."""
 
-from prox.corpora.blocks import read_blocks
+from prox.corpora.blocks import BLOCK_BYTES, lies_in_lines, read_blocks
 from prox.corpora.columns import table_from_rows
 from prox.corpora.decode import Batch, decode
 from prox.corpora.files import (
@@ -13,23 +13,32 @@ from prox.corpora.files import (
     open_file_system,
     shown_path,
 )
+from prox.corpora.parquet import row_groups
 from prox.corpora.presets import PRESETS, Preset, check_text_field, get_preset, recognise
 from prox.corpora.read import choose_preset, choose_presets, first_records, numbered_records, read_records
-from prox.corpora.records import Block, Quarantined
+from prox.corpora.records import WHOLE, Block, Extent, Quarantined, Span
 from prox.corpora.rows import Rows, concat_rows, refined_rows
 from prox.corpora.schema import part_schema
-from prox.corpora.write import write_atomically, write_part, write_quarantine
+from prox.corpora.streams import StorageError, check_unchanged
+from prox.corpora.write import PartWriter, quarantine_rows, sync_folder, write_atomically
 
 __all__ = [
+    "BLOCK_BYTES",
     "PRESETS",
+    "WHOLE",
     "Batch",
     "Block",
     "CorpusFile",
+    "Extent",
     "FoundFiles",
+    "PartWriter",
     "Preset",
     "Quarantined",
     "Rows",
+    "Span",
+    "StorageError",
     "check_text_field",
+    "check_unchanged",
     "choose_preset",
     "choose_presets",
     "concat_rows",
@@ -40,16 +49,18 @@ __all__ = [
     "get_preset",
     "is_in_memory",
     "is_local",
+    "lies_in_lines",
     "numbered_records",
     "open_file_system",
     "part_schema",
+    "quarantine_rows",
     "read_blocks",
     "read_records",
     "recognise",
     "refined_rows",
+    "row_groups",
     "shown_path",
+    "sync_folder",
     "table_from_rows",
     "write_atomically",
-    "write_part",
-    "write_quarantine",
 ]

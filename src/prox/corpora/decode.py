@@ -1,7 +1,8 @@
 """Blocks to documents."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any
 
 import pyarrow as pa
@@ -42,7 +43,10 @@ class Batch:
 
 def decode(block: Block, preset: Preset) -> Batch:
     """Parse a block. A record without a usable text is quarantined; nothing raises."""
-    return _decode_table(block, preset) if block.layout == "arrow" else _decode_records(block, preset)
+    batch = _decode_table(block, preset) if block.layout == "arrow" else _decode_records(block, preset)
+    if block.offset:
+        return replace(batch, quarantined=[replace(entry, offset=block.offset) for entry in batch.quarantined])
+    return batch
 
 
 def json_values(block: Block) -> Iterator[tuple[int, bytes, Any]]:
@@ -87,6 +91,7 @@ _JSON_NAMES = {
 def _decode_records(block: Block, preset: Preset) -> Batch:
     batch = Batch(block.file, preset)
     used = preset.used_fields
+    places: list[int] = []
     for number, raw, record in raw_records(block, preset):
         if reason := record_fault(record):
             id_of_page = record.id if isinstance(record, NoTextError) else None
@@ -101,7 +106,9 @@ def _decode_records(block: Block, preset: Preset) -> Batch:
         if reason := _text_fault(text, preset.text_field, preset.text_field in record):
             batch.quarantined.append(Quarantined(block.file, number, reason, raw, shown_id(own)))
             continue
-        own = made_id(text, block.file, number) if own is None else own
+        if own is None:
+            places = places or _places(block)
+            own = made_id(text, block.file, places[number - block.first_record])
         id = id_text(own)
         if reason := id_fault(id):
             batch.quarantined.append(Quarantined(block.file, number, reason, raw))
@@ -111,6 +118,13 @@ def _decode_records(block: Block, preset: Preset) -> Batch:
         batch.records.append(number)
         batch.ids.append(own)
     return batch
+
+
+def _places(block: Block) -> list[int]:
+    """Where the records lie in their file, by a measure that is the same however the file is cut: bytes for lines."""
+    if isinstance(block.payload, bytes):
+        return list(accumulate([len(line) + 1 for line in block.payload.split(b"\n")], initial=block.position))
+    return list(range(block.first_record, block.first_record + block.records))
 
 
 def _text_fault(text: Any, field: str, there: bool) -> str | None:

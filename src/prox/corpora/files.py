@@ -35,12 +35,14 @@ class CorpusFile:
     Attributes:
         path: Absolute path or URL, as fsspec opens it.
         size: Stored bytes, None where the storage does not say.
+        version: Changes whenever the storage says that the content may have: time of change, ETag, generation.
     """
 
     path: str
     format: Format
     compression: Compression | None
     size: int | None
+    version: str = ""
 
     @property
     def name(self) -> str:
@@ -187,7 +189,13 @@ def _named_file(fs: Any, path: str, given: str) -> CorpusFile:
 def _corpus_file(fs: Any, path: str, info: dict[str, Any]) -> CorpusFile:
     known = file_format(path)
     assert known is not None
-    return CorpusFile(_full_path(fs, path), *known, size=info.get("size"))
+    return CorpusFile(_full_path(fs, path), *known, size=info.get("size"), version=file_version(info))
+
+
+def file_version(info: dict[str, Any]) -> str:
+    """What a storage tells of a file that changes with its content; empty if it tells nothing."""
+    names = ("ETag", "etag", "md5", "generation", "mtime", "LastModified", "last_modified", "created")
+    return next((str(info[name]) for name in names if info.get(name) is not None), "")
 
 
 def _full_path(fs: Any, path: str) -> str:

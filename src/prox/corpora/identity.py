@@ -22,10 +22,14 @@ def is_id(value: Any) -> bool:
     return value is not None and value != "" and value != b""
 
 
-def made_id(text: str, file: str, record: int) -> str:
-    """The id of a record that has none: the same on every machine and at every run, wherever the folder lies."""
-    place = f"{file.rpartition('/')[2]}\n{record}\n"
-    return "made-" + hashlib.sha256(place.encode(errors="surrogateescape") + text.encode()).hexdigest()[:32]
+def made_id(text: str, file: str, place: int) -> str:
+    """The id of a record that has none: the same on every machine and at every run, wherever the folder lies.
+
+    Args:
+        place: Of the record in its file, however that is cut: the byte where a line begins, or a row.
+    """
+    where = f"{file.rpartition('/')[2]}\n{place}\n"
+    return "made-" + hashlib.sha256(where.encode(errors="surrogateescape") + text.encode()).hexdigest()[:32]
 
 
 def id_text(value: Any) -> str:

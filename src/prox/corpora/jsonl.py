@@ -2,29 +2,42 @@
 
 from collections.abc import Iterator
 
-from prox.corpora.records import Block, Quarantined
+from prox.corpora.records import Block, Extent, Quarantined
+from prox.corpora.spans import Start
 from prox.corpora.streams import BrokenStreamError
 
 HEAD_BYTES = 1 << 16  # what is kept of a record that is too long
 
 
-def too_long(file: str, record: int, length: int, limit: int, head: bytes) -> Quarantined:
+def too_long(file: str, record: int, length: int, limit: int, head: bytes, offset: int = 0) -> Quarantined:
     """The quarantined form of a record longer than `limit` bytes: only its head is kept."""
     reason = f"record too long: {length:,} bytes, the limit is {limit:,}; its first {len(head):,} bytes are kept"
-    return Quarantined(file, record, reason, head)
+    return Quarantined(file, record, reason, head, offset=offset)
 
 
 def slice_lines(
-    chunks: Iterator[bytes], file: str, block_bytes: int, max_record_bytes: int
+    chunks: Iterator[bytes],
+    file: str,
+    block_bytes: int,
+    max_record_bytes: int,
+    start: Start | None = None,
+    extent: Extent | None = None,
 ) -> Iterator[Block | Quarantined]:
     r"""Cut a byte stream after `\n`, so that a block holds as many whole lines as fit into `block_bytes`.
 
     A longer line gets a block of its own; one longer than `max_record_bytes` is quarantined while it streams past.
     The cuts depend on the bytes alone, not on how they arrive.
+
+    Args:
+        start: Where the stream begins in its file; at the beginning if not given.
+        extent: Told how far was read.
     """
+    start = start or Start()
+    extent = extent if extent is not None else Extent()
+    extent.begin = extent.end = start.position
     block_bytes = min(block_bytes, max_record_bytes + 1)
     lines = _Buffer(chunks)
-    line = 0
+    line = start.line
     while True:
         lines.fill(block_bytes)
         end = lines.data.rfind(b"\n", 0, block_bytes) + 1
@@ -38,18 +51,26 @@ def slice_lines(
         if (end - 1 if end else len(lines.data)) > max_record_bytes:
             head = bytes(lines.data[:HEAD_BYTES])
             length = lines.drop_line()
-            yield too_long(file, line, length, max_record_bytes, head)
+            extent.end = start.position + lines.gone
+            yield too_long(file, line, length, max_record_bytes, head, start.offset)
             line += 1
         elif end:
+            position = start.position + lines.gone
             payload = lines.take(end)
             count = payload.count(b"\n")
-            yield Block(file, line, count, "lines", payload)
+            extent.end = start.position + lines.gone
+            yield Block(file, line, count, "lines", payload, start.offset, position)
             line += count
         elif lines.broken:
-            yield Quarantined(file, line, f"broken file: {lines.broken}", lines.take(len(lines.data)))
+            rest = lines.take(len(lines.data))
+            extent.end = start.position + lines.gone
+            yield Quarantined(file, line, f"broken file: {lines.broken}", rest, offset=start.offset)
             return
         elif lines.data:
-            yield Block(file, line, 1, "lines", lines.take(len(lines.data)))
+            position = start.position + lines.gone
+            payload = lines.take(len(lines.data))
+            extent.end = start.position + lines.gone
+            yield Block(file, line, 1, "lines", payload, start.offset, position)
         else:
             return
 
@@ -60,6 +81,7 @@ class _Buffer:
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self.chunks = chunks
         self.data = bytearray()
+        self.received = 0
         self.ended = False
         self.broken = ""
 
@@ -67,11 +89,18 @@ class _Buffer:
         """Read until `size` bytes are there or the stream ends."""
         while len(self.data) < size and not self.ended:
             try:
-                self.data += next(self.chunks)
+                chunk = next(self.chunks)
+                self.data += chunk
+                self.received += len(chunk)
             except StopIteration:
                 self.ended = True
             except BrokenStreamError as error:
                 self.ended, self.broken = True, str(error)
+
+    @property
+    def gone(self) -> int:
+        """Bytes that were taken or dropped."""
+        return self.received - len(self.data)
 
     def take(self, size: int) -> bytes:
         taken = bytes(memoryview(self.data)[:size])

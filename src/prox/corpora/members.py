@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import zstandard
 
-from prox.corpora.streams import BrokenStreamError, describe
+from prox.corpora.streams import StorageError, describe, read_exactly
 
 PIECE = 1 << 14  # stored bytes that are unpacked at once
 _PLAIN_PIECE = 1 << 18
@@ -67,56 +67,41 @@ _GZIP = _Codec("gzip", (b"\x1f\x8b\x08",), lambda: zlib.decompressobj(wbits=31),
 _ZSTD_MAGICS = (b"\x28\xb5\x2f\xfd", *(bytes((0x50 + n,)) + b"\x2a\x4d\x18" for n in range(16)))
 
 
-def unpacked(raw: IO[bytes]) -> Iterator[Piece | Gap]:
+def unpacked(raw: IO[bytes], name: str) -> Iterator[Piece | Gap]:
     """The content of a file from its first byte to its last. Its first bytes say how it is packed, not its name.
 
     Raises:
-        BrokenStreamError: The storage does not answer.
+        StorageError: The storage does not answer.
     """
-    head = read_exactly(raw, PIECE)
+    head = read_exactly(raw, PIECE, name)
     if _GZIP.begins(head):
-        return _Members(raw, _GZIP, head).read()
+        return _Members(raw, _GZIP, head, name).read()
     if head.startswith(_ZSTD_MAGICS):
-        return _zstd(raw, head)
-    return _plain(raw, head)
+        return _zstd(raw, head, name)
+    return _plain(raw, head, name)
 
 
-def read_exactly(raw: IO[bytes], size: int) -> bytes:
-    """So many bytes, fewer only at the end: pieces may not depend on how storage delivers them.
-
-    Raises:
-        BrokenStreamError: The storage does not answer.
-    """
-    data = b""
-    try:
-        while len(data) < size and (more := raw.read(size - len(data))):
-            data = data + more if data else more
-    except Exception as error:  # storage libraries raise errors of their own kinds
-        raise BrokenStreamError(f"cannot be read on: {describe(error)}") from error
-    return data
-
-
-def _seek(raw: IO[bytes], position: int) -> None:
+def _seek(raw: IO[bytes], position: int, name: str) -> None:
     try:
         raw.seek(position)
     except Exception as error:  # as above
-        raise BrokenStreamError(f"cannot be read on: {describe(error)}") from error
+        raise StorageError(f"{name} cannot be read on: {describe(error)}") from error
 
 
-def _plain(raw: IO[bytes], data: bytes) -> Iterator[Piece]:
+def _plain(raw: IO[bytes], data: bytes, name: str) -> Iterator[Piece]:
     position = 0
     while data:
         yield Piece(position, data, plain=True, fresh=position == 0)
         position += len(data)
-        data = read_exactly(raw, _PLAIN_PIECE)
+        data = read_exactly(raw, _PLAIN_PIECE, name)
 
 
-def _zstd(raw: IO[bytes], head: bytes) -> Iterator[Piece | Gap]:
+def _zstd(raw: IO[bytes], head: bytes, name: str) -> Iterator[Piece | Gap]:
     dictionary, fault = None, ""
     if head.startswith(_DICTIONARY):
         size = int.from_bytes(head[4:8], "little")
         if size <= _MAX_DICTIONARY:
-            head += read_exactly(raw, max(0, 8 + size - len(head)))
+            head += read_exactly(raw, max(0, 8 + size - len(head)), name)
             try:
                 dictionary = _dictionary(head[8 : 8 + size])
             except (zstandard.ZstdError, MemoryError, ValueError) as error:
@@ -127,7 +112,7 @@ def _zstd(raw: IO[bytes], head: bytes) -> Iterator[Piece | Gap]:
     def start() -> Any:
         return zstandard.ZstdDecompressor(dict_data=dictionary, max_window_size=1 << 31).decompressobj()
 
-    yield from _Members(raw, _Codec("zstd", _ZSTD_MAGICS, start, zstandard.ZstdError), head).read()
+    yield from _Members(raw, _Codec("zstd", _ZSTD_MAGICS, start, zstandard.ZstdError), head, name).read()
 
 
 def _dictionary(data: bytes) -> zstandard.ZstdCompressionDict:
@@ -139,15 +124,16 @@ def _dictionary(data: bytes) -> zstandard.ZstdCompressionDict:
 class _Members:
     """The members of a gzip file or the frames of a zstd file."""
 
-    def __init__(self, raw: IO[bytes], codec: _Codec, head: bytes) -> None:
+    def __init__(self, raw: IO[bytes], codec: _Codec, head: bytes, name: str) -> None:
         self.raw = raw
+        self.name = name  # of the file, for errors
         self.codec = codec
         self.data = head  # read but not yet unpacked
         self.position = 0  # of `data` in the file
 
     def read(self) -> Iterator[Piece | Gap]:
         while self._more():
-            while len(self.data) < 4 and (more := read_exactly(self.raw, PIECE)):
+            while len(self.data) < 4 and (more := read_exactly(self.raw, PIECE, self.name)):
                 self.data += more
             if self.codec.begins(self.data):
                 yield from self._member()
@@ -161,7 +147,7 @@ class _Members:
 
     def _more(self) -> bool:
         if not self.data:
-            self.data = read_exactly(self.raw, PIECE)
+            self.data = read_exactly(self.raw, PIECE, self.name)
         return bool(self.data)
 
     def _member(self) -> Iterator[Piece | Gap]:
@@ -194,8 +180,8 @@ class _Members:
 
     def _pass_over(self, fault: int) -> tuple[bytes, int]:
         """Go to the next member that begins behind a faulty place; the bytes up to there and how many they are."""
-        _seek(self.raw, fault)
-        kept = read_exactly(self.raw, _KEPT)
+        _seek(self.raw, fault, self.name)
+        kept = read_exactly(self.raw, _KEPT, self.name)
         window, at = kept, fault
         first = 1
         while window:
@@ -204,25 +190,25 @@ class _Members:
                 place = min(candidates)
                 if self._can_begin(at + place):
                     self.position = at + place
-                    _seek(self.raw, self.position)
+                    _seek(self.raw, self.position, self.name)
                     self.data = b""
                     return kept[: self.position - fault], self.position - fault
                 first = place + 1
                 continue
             at, first = at + max(len(window) - 3, 1), 0
-            _seek(self.raw, at)
-            window = read_exactly(self.raw, _PLAIN_PIECE)
+            _seek(self.raw, at, self.name)
+            window = read_exactly(self.raw, _PLAIN_PIECE, self.name)
             if len(window) <= 3:
                 break
         length = at + len(window) - fault
-        _seek(self.raw, fault + length)
+        _seek(self.raw, fault + length, self.name)
         self.position, self.data = fault + length, b""
         return kept, length
 
     def _can_begin(self, position: int) -> bool:
         """Whether a member begins there: the four bytes of its mark occur by chance in packed data."""
-        _seek(self.raw, position)
-        data = read_exactly(self.raw, _PROBE)
+        _seek(self.raw, position, self.name)
+        data = read_exactly(self.raw, _PROBE, self.name)
         try:
             return bool(self.codec.start().decompress(data))
         except (self.codec.error, MemoryError):
@@ -232,13 +218,13 @@ class _Members:
         """What a piece unpacks to before its fault: a decompressor that fails keeps that to itself."""
         decompressor, salvaged = self.codec.start(), bytearray()
         try:
-            _seek(self.raw, member)
+            _seek(self.raw, member, self.name)
             while member < position:
-                before = read_exactly(self.raw, min(position - member, PIECE))
+                before = read_exactly(self.raw, min(position - member, PIECE), self.name)
                 decompressor.decompress(before)
                 member += len(before)
             for byte in piece:
                 salvaged += decompressor.decompress(bytes((byte,)))
-        except (self.codec.error, MemoryError, BrokenStreamError):
+        except (self.codec.error, MemoryError, StorageError):
             pass
         return bytes(salvaged)

@@ -12,7 +12,8 @@ from prox.corpora.files import CorpusFile, corpus_file
 from prox.corpora.pages import HtmlToText, check_packages
 from prox.corpora.presets import Preset, check_text_field, get_preset, recognise
 from prox.corpora.records import Quarantined
-from prox.errors import UsageError
+from prox.corpora.streams import StorageError
+from prox.errors import ProxError, UsageError
 
 _FIRST_BYTES = 1 << 20
 _TRIES = 1000
@@ -47,6 +48,7 @@ def first_records(file: CorpusFile | str, count: int = 20) -> list[dict[str, Any
     """The first `count` readable records; broken ones before and between are passed over, up to a thousand.
 
     Raises:
+        StorageError: The file cannot be opened or read on.
         UsageError: A path given as a string does not exist or has an ending that is not read here.
     """
     records: list[dict[str, Any]] = []
@@ -109,13 +111,13 @@ def choose_presets(
         others, problems = choose_presets(files, name, text_field) if files else ({}, [])
         return others | of_archives, problems
     presets: dict[str, Preset] = {}
-    faults: dict[str, UsageError] = {}
+    faults: dict[str, ProxError] = {}
     for start, file in enumerate(files):
         try:
             if name:  # one file that has the text is enough: nobody has to open all others
                 return dict.fromkeys([file.path for file in files], choose_preset(files[start:], name, text_field)), []
             presets[file.path] = choose_preset([file], None, text_field)
-        except UsageError as error:
+        except (UsageError, StorageError) as error:
             faults[file.path] = error
     if faults and not presets:
         raise next(iter(faults.values()))

@@ -21,18 +21,32 @@ class Span:
 WHOLE = Span()
 
 
+@dataclass(slots=True)
+class Extent:
+    """What was read of a span, in bytes of the unpacked content, or in records where a format counts those.
+
+    The extents of spans that tile a file tile it too; `begin` stays None where no record begins in the span.
+    """
+
+    begin: int | None = None
+    end: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """Consecutive records of one file, still undecoded: cheap to cut, cheap to send to a worker process.
 
     Records count from 0 within their file. In JSON Lines the number of a record is the number of its line, blank
     lines counted, so that `sed -n` finds it; in Parquet it is the row, in a JSON array the element, in a web
-    archive the record of any type.
+    archive the record of any type. In a part of a plain JSON Lines file, where nobody has counted what stands before,
+    lines count from the part's first byte.
 
     Attributes:
         file: Path of the file, as in `CorpusFile.shown`.
         first_record: Number of the first record.
         records: How many record numbers the block covers (blank lines included).
+        offset: The byte of the file from which its records are counted.
+        position: The byte at which the payload of `lines` begins in the unpacked file.
         payload: `lines`: raw lines joined by `\\n`; `values`: one raw JSON value per element; `arrow`: an Arrow IPC
             stream; `warc`: for each record, what its headers say as a line of JSON and then its page, or nothing if it
             has no page.
@@ -43,6 +57,8 @@ class Block:
     records: int
     layout: Layout
     payload: bytes | tuple[bytes, ...]
+    offset: int = 0
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +72,7 @@ class Quarantined:
         raw: The record as it stands in the file; of a Parquet row, the row as JSON; of a page, what
             its headers say as a line of JSON, and then the page.
         id: The id of the record, if it could be read.
+        offset: As in `Block`.
     """
 
     file: str
@@ -63,3 +80,4 @@ class Quarantined:
     reason: str
     raw: bytes = b""
     id: str | None = None
+    offset: int = 0

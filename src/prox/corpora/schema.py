@@ -22,7 +22,7 @@ _SAMPLE_FILES = 8
 def part_schema(files: Sequence[CorpusFile], preset: Preset) -> pa.Schema | None:
     """The Arrow types that the first records of up to eight files suggest; None if all are Parquet.
 
-    Given to `write_part` as `like`, it keeps the types of all parts the same as far as their values allow.
+    Given to `PartWriter` as `like`, it keeps the types of all parts the same as far as their values allow.
     """
     json_files = [file for file in files if file.format not in ("parquet", "warc")]
     step = max(1, len(json_files) // _SAMPLE_FILES)

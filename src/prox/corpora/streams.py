@@ -8,11 +8,11 @@ from typing import IO, Any, TypeAlias
 import fsspec
 import zstandard
 
-from prox.corpora.files import CorpusFile
+from prox.corpora.files import CorpusFile, file_version
+from prox.errors import RunError
 
 _PLAIN_PIECE = 1 << 20
 _COMPRESSED_PIECE = 1 << 14  # bounds what one piece can unpack to, and what has to be unpacked again after a fault
-_BOM = b"\xef\xbb\xbf"
 
 
 OnShare: TypeAlias = Callable[[float], None]
@@ -24,7 +24,19 @@ def ignore_share(share: float) -> None:
 
 
 class BrokenStreamError(Exception):
-    """The stream cannot be read on; everything readable has been given before."""
+    """The content cannot be read on; everything readable has been given before.
+
+    Attributes:
+        position: The stored byte at which the fault showed.
+    """
+
+    def __init__(self, reason: str, position: int = 0) -> None:
+        super().__init__(reason)
+        self.position = position
+
+
+class StorageError(RunError):
+    """A file cannot be opened or read on, whatever its content: it is gone, or its storage does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,92 +79,123 @@ def open_raw(file: CorpusFile) -> IO[bytes]:
     """Open the stored bytes of a file.
 
     Raises:
-        BrokenStreamError: It cannot be opened (missing, no permission, storage unreachable).
+        StorageError: It cannot be opened (missing, no permission, storage unreachable).
     """
     try:
         fs, path = fsspec.core.url_to_fs(file.path)
         raw: IO[bytes] = fs.open(path, "rb")
     except Exception as error:  # storage libraries raise errors of their own kinds
-        raise BrokenStreamError(f"cannot be opened: {describe(error)}") from error
+        raise StorageError(f"{file.shown} cannot be opened: {describe(error)}") from error
     return raw
 
 
-def read_chunks(file: CorpusFile, on_share: OnShare = ignore_share) -> Iterator[bytes]:
-    """The decompressed content in chunks of any size, without a byte order mark.
+def check_unchanged(file: CorpusFile) -> None:
+    """Make sure that a file is still the one that was found.
+
+    Raises:
+        StorageError: It is gone, has another size or version now, or its storage does not answer.
+    """
+    try:
+        fs, path = fsspec.core.url_to_fs(file.path)
+        fs.invalidate_cache(fs._parent(path))
+        info = fs.info(path)
+    except Exception as error:  # storage libraries raise errors of their own kinds
+        raise StorageError(f"{file.shown} cannot be opened: {describe(error)}") from error
+    if info.get("size") != file.size or file_version(info) != file.version:
+        raise StorageError(f"{file.shown} has changed since the run began")
+
+
+def read_pieces(
+    file: CorpusFile, first: int = 0, cut: int | None = None, on_share: OnShare = ignore_share
+) -> Iterator[tuple[int, bytes]]:
+    """The content of a file, unpacked: pairs of the stored byte at which a piece of it begins, and that piece.
 
     All members of a gzip file and all frames of a zstd file are read; zero padding behind them is passed over.
 
+    Args:
+        first: Of a plain file: start at this byte.
+        cut: Of a plain file: a piece ends at this byte.
+
     Raises:
-        BrokenStreamError: After the last readable byte, if the file is cut off, corrupt or followed by garbage.
+        StorageError: The file cannot be opened, or not be read on.
+        BrokenStreamError: After the last readable byte, if it is cut off, corrupt or followed by garbage.
     """
     with open_raw(file) as raw:
-        chunks = _unpack(raw, _CODECS[file.compression]) if file.compression else _pieces(raw, _PLAIN_PIECE)
-        for chunk in _without_bom(chunks):
+        codec = _CODECS[file.compression] if file.compression else None
+        pieces = _unpack(raw, codec, file.shown) if codec else _plain(raw, file.shown, first, cut)
+        for offset, piece in pieces:
             if file.size:
                 on_share(raw.tell() / file.size)
-            yield chunk
+            yield offset, piece
 
 
-def _without_bom(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    head, broken = b"", None
+def read_exactly(raw: IO[bytes], size: int, name: str) -> bytes:
+    """So many bytes, fewer only at the end: what a piece is may not depend on how storage delivers it.
+
+    Args:
+        name: Of the file, for the error.
+
+    Raises:
+        StorageError: The storage does not answer.
+    """
+    data = b""
     try:
-        while len(head) < len(_BOM) and (chunk := next(chunks, b"")):
-            head += chunk
-    except BrokenStreamError as error:
-        broken = error
-    if head := head.removeprefix(_BOM):
-        yield head
-    if broken:
-        raise broken
-    yield from chunks
-
-
-def _read(raw: IO[bytes], size: int) -> bytes:
-    try:
-        return raw.read(size)
+        while len(data) < size and (more := raw.read(size - len(data))):
+            data = data + more if data else more
     except Exception as error:  # storage libraries raise errors of their own kinds
-        raise BrokenStreamError(f"cannot be read on: {describe(error)}") from error
+        raise StorageError(f"{name} cannot be read on: {describe(error)}") from error
+    return data
 
 
-def _pieces(raw: IO[bytes], size: int) -> Iterator[bytes]:
-    while piece := _read(raw, size):
-        yield piece
+def _plain(raw: IO[bytes], name: str, first: int, cut: int | None) -> Iterator[tuple[int, bytes]]:
+    position = first
+    try:
+        raw.seek(first)
+    except Exception as error:  # as above
+        raise StorageError(f"{name} cannot be read on: {describe(error)}") from error
+    if first and (byte := read_exactly(raw, 1, name)):
+        yield position, byte
+        position += 1
+    while data := read_exactly(
+        raw, _PLAIN_PIECE if cut is None or cut <= position else min(_PLAIN_PIECE, cut - position), name
+    ):
+        yield position, data
+        position += len(data)
 
 
-def _unpack(raw: IO[bytes], codec: _Codec) -> Iterator[bytes]:
+def _unpack(raw: IO[bytes], codec: _Codec, name: str) -> Iterator[tuple[int, bytes]]:
     position = 0  # of `data` in the raw file
-    data = _read(raw, _COMPRESSED_PIECE)
+    data = read_exactly(raw, _COMPRESSED_PIECE, name)
     if not data:
-        raise BrokenStreamError(f"not {codec.name} data: the file is empty")
+        raise BrokenStreamError(f"not {codec.name} data: the file is empty", 0)
     while data:
-        while len(data) < 4 and (more := _read(raw, _COMPRESSED_PIECE)):
+        while len(data) < 4 and (more := read_exactly(raw, _COMPRESSED_PIECE, name)):
             data += more
         if not codec.begins(data):
             padding = len(data) - len(data.lstrip(b"\0"))
             if position == 0:
-                raise BrokenStreamError(f"not {codec.name} data")
+                raise BrokenStreamError(f"not {codec.name} data", 0)
             if not padding:
-                raise BrokenStreamError(f"something follows the {codec.name} data at byte {position:,}")
-            position, data = position + padding, data[padding:] or _read(raw, _COMPRESSED_PIECE)
+                raise BrokenStreamError(f"something follows the {codec.name} data at byte {position:,}", position)
+            position, data = position + padding, data[padding:] or read_exactly(raw, _COMPRESSED_PIECE, name)
             continue
         member, decompressor = position, codec.start()
         while not decompressor.eof:
             if not data:
-                raise BrokenStreamError(f"the {codec.name} data ends too early")
+                raise BrokenStreamError(f"the {codec.name} data ends too early", position)
             try:
                 chunk = decompressor.decompress(data)
             except codec.error as error:
                 if chunk := _salvage(raw, codec, member, position, data):
-                    yield chunk
-                raise BrokenStreamError(
-                    f"corrupt {codec.name} data: {describe(error)}. Records before it may have changed, too"
-                ) from error
+                    yield position, chunk
+                reason = f"corrupt {codec.name} data: {describe(error)}. Records before it may have changed, too"
+                raise BrokenStreamError(reason, position) from error
             if chunk:
-                yield chunk
+                yield position, chunk
             position += len(data)
-            data = decompressor.unused_data if decompressor.eof else _read(raw, _COMPRESSED_PIECE)
+            data = decompressor.unused_data if decompressor.eof else read_exactly(raw, _COMPRESSED_PIECE, name)
         position -= len(data)
-        data = data or _read(raw, _COMPRESSED_PIECE)
+        data = data or read_exactly(raw, _COMPRESSED_PIECE, name)
 
 
 def _salvage(raw: IO[bytes], codec: _Codec, member: int, position: int, data: bytes) -> bytes:

@@ -14,8 +14,8 @@ from prox.corpora import json_text
 from prox.corpora.files import CorpusFile
 from prox.corpora.jsonl import HEAD_BYTES, too_long
 from prox.corpora.members import Gap, Piece, unpacked
-from prox.corpora.records import WHOLE, Block, Quarantined, Span
-from prox.corpora.streams import BrokenStreamError, OnShare, ignore_share, open_raw
+from prox.corpora.records import WHOLE, Block, Extent, Quarantined, Span
+from prox.corpora.streams import OnShare, ignore_share, open_raw
 
 _HEADER_BYTES = 1 << 16  # a longer header is none
 _BLANK = b"\r\n\t \0"
@@ -38,6 +38,7 @@ def slice_warc(
     max_record_bytes: int,
     on_share: OnShare = ignore_share,
     span: Span = WHOLE,
+    extent: Extent | None = None,
 ) -> Iterator[Block | Quarantined]:
     """The pages of all records that begin in a span, in blocks of about `block_bytes`.
 
@@ -49,32 +50,24 @@ def slice_warc(
     A payload is a tuple with one entry for each record: empty for a record without a page (requests, metadata,
     revisits, images, failed requests), otherwise a line of JSON with what the headers say, and the page itself.
     """
-    try:
-        raw = open_raw(file)
-    except BrokenStreamError as error:
-        yield Quarantined(file.shown, 0, f"broken file: {error}")
-        return
-    with raw:
+    with open_raw(file) as raw:
         cutter = _Cutter(file.shown, block_bytes)
-        tape = _Tape(_watched(unpacked(raw), file.size, on_share))
+        tape = _Tape(_watched(unpacked(raw, file.shown), file.size, on_share))
         number = position = 0
-        try:
-            for found in _records(tape, max_record_bytes):
-                position = max(position, found.position)  # what a fault leaves behind may point backwards
-                if span.last is not None and position >= span.last:
-                    break
-                if position >= span.first:
-                    page = _page(found, file.shown, number, max_record_bytes)
-                    if isinstance(page, Quarantined):
-                        yield from cutter.flush()
-                        yield page
-                    else:
-                        yield from cutter.add(number, page)
-                number += 1
-        except BrokenStreamError as error:
-            yield from cutter.flush()
-            yield Quarantined(file.shown, number, f"broken file: {error}")
-            return
+        for found in _records(tape, max_record_bytes):
+            position = max(position, found.position)  # what a fault leaves behind may point backwards
+            if span.last is not None and position >= span.last:
+                break
+            if position >= span.first:
+                if extent is not None:
+                    extent.begin, extent.end = number if extent.begin is None else extent.begin, number + 1
+                page = _page(found, file.shown, number, max_record_bytes)
+                if isinstance(page, Quarantined):
+                    yield from cutter.flush()
+                    yield page
+                else:
+                    yield from cutter.add(number, page)
+            number += 1
         yield from cutter.flush()
         if number == 0 and file.size == 0 and file.compression and span.first == 0:
             yield Quarantined(file.shown, 0, f"broken file: not {file.compression} data: the file is empty")

@@ -2,11 +2,10 @@
 
 import base64
 import contextlib
-import gzip
-import io
 import os
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import fsspec
@@ -17,45 +16,123 @@ import zstandard
 from prox.corpora import json_text
 from prox.corpora.arrow_values import row_values, to_json_value
 from prox.corpora.columns import table_from_rows
-from prox.corpora.files import file_format, is_local
+from prox.corpora.files import is_local
 from prox.corpora.records import Quarantined
 from prox.corpora.rows import Rows
-from prox.errors import UsageError
 
 PartFormat = Literal["parquet", "jsonl"]
 
 _ZSTD_LEVEL = 3
-_GZIP_LEVEL = 5
 
 
-def write_part(path: str, rows: Rows, format: PartFormat | None = None, like: pa.Schema | None = None) -> int:
-    """Write rows as one file and give its size in bytes; the part appears whole or not at all.
+class PartWriter:
+    """Writes one part bit by bit, so that it may be larger than memory.
 
-    Args:
-        path: Its ending says the compression of JSON Lines (`.jsonl`, `.jsonl.zst`, `.jsonl.gz`).
-        format: Taken from the ending if not given.
-        like: Types for Parquet from dicts, see `table_from_rows`.
-
-    Raises:
-        UsageError: The ending says no format that can be written.
-        OSError: The storage refuses.
+    It is for a name that nobody reads yet: whoever gives it the name under which it is read, does so when it is whole.
+    Rows whose types are others than those before go on in a further file, with a number at its name.
     """
-    data = _parquet(rows, like) if (format or _part_format(path)) == "parquet" else _compressed(_json_lines(rows), path)
-    write_atomically(path, data)
-    return len(data)
+
+    def __init__(self, folder: str, stem: str, format: PartFormat, like: pa.Schema | None = None) -> None:
+        """`folder`: on this machine. `like`: types for Parquet from dicts, see `table_from_rows`."""
+        self._folder = Path(folder)
+        self._stem = stem
+        self._like = like
+        self._open = _ParquetFile if format == "parquet" else _JsonLinesFile
+        self._ending = "parquet" if format == "parquet" else "jsonl.zst"
+        self._file: _ParquetFile | _JsonLinesFile | None = None
+        self.names: list[str] = []
+
+    def write(self, rows: Rows) -> None:
+        """Add rows.
+
+        Raises:
+            OSError: The storage refuses.
+        """
+        table: Any = rows
+        if self._open is _ParquetFile:
+            table = rows if isinstance(rows, pa.Table) else table_from_rows(rows, self._like)
+            self._like = table.schema if table is not rows else None
+        if self._file is None or not self._file.takes(table):
+            self.close()
+            more = f"_{len(self.names) + 1:03d}" if self.names else ""
+            self.names.append(f"{self._stem}{more}.{self._ending}")
+            self._file = self._open(self._folder / self.names[-1])
+        self._file.write(table)
+
+    def close(self) -> None:
+        """Finish what is open, and see it through to the disk.
+
+        Raises:
+            OSError: The storage refuses.
+        """
+        if self._file is not None:
+            file, self._file = self._file, None
+            file.close()
 
 
-def write_quarantine(path: str, quarantined: Sequence[Quarantined]) -> int:
-    """Write quarantined records as JSON Lines: `file`, `record`, `id`, `reason`, `raw`, `raw_encoding`.
+_ROW_GROUP_BYTES = 32 << 20
+
+
+class _ParquetFile:
+    """Row groups are cut by the size of their rows, however these arrive."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+        self._writer: pq.ParquetWriter | None = None
+        self._pending: list[pa.Table] = []
+
+    def takes(self, table: pa.Table) -> bool:
+        return not self._pending or bool(self._pending[0].schema.equals(table.schema, check_metadata=True))
+
+    def write(self, table: pa.Table) -> None:
+        self._pending.append(table)
+        if sum(each.nbytes for each in self._pending) >= _ROW_GROUP_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        table = pa.concat_tables(self._pending)
+        if self._writer is None:
+            options = {"compression": "zstd", "compression_level": _ZSTD_LEVEL}
+            self._writer = pq.ParquetWriter(self._file, table.schema, **options)
+        self._writer.write_table(table)
+        self._pending = [table.slice(0, 0)]
+
+    def close(self) -> None:
+        with self._file:
+            if self._writer is None or any(table.num_rows for table in self._pending):
+                self._flush()
+            assert self._writer is not None
+            self._writer.close()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+
+class _JsonLinesFile:
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+        self._stream = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True).stream_writer(
+            self._file, closefd=False
+        )
+
+    def takes(self, rows: Rows) -> bool:
+        return True
+
+    def write(self, rows: Rows) -> None:
+        self._stream.write(_json_lines(rows))
+
+    def close(self) -> None:
+        with self._file:
+            self._stream.close()  # type: ignore[no-untyped-call]
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+
+def quarantine_rows(quarantined: Sequence[Quarantined]) -> list[dict[str, Any]]:
+    """Quarantined records as rows: `file`, `record`, `offset`, `id`, `reason`, `raw`, `raw_encoding`.
 
     `raw` is the record itself where that is UTF-8, and base64 otherwise; `raw_encoding` says which.
-
-    Raises:
-        OSError: The storage refuses.
     """
-    data = _compressed(b"".join(json_text.dumps(_quarantine_row(entry)) + b"\n" for entry in quarantined), path)
-    write_atomically(path, data)
-    return len(data)
+    return [_quarantine_row(entry) for entry in quarantined]
 
 
 def write_atomically(path: str, data: bytes) -> None:
@@ -81,10 +158,10 @@ def write_atomically(path: str, data: bytes) -> None:
         with contextlib.suppress(OSError):
             fs.rm_file(temporary)
         raise
-    _sync_folder(folder)
+    sync_folder(folder)
 
 
-def _sync_folder(folder: str) -> None:
+def sync_folder(folder: str) -> None:
     """Make the rename survive a crash of the machine."""
     with contextlib.suppress(OSError):  # Windows cannot open folders
         descriptor = os.open(folder, os.O_RDONLY)
@@ -94,34 +171,10 @@ def _sync_folder(folder: str) -> None:
             os.close(descriptor)
 
 
-def _part_format(path: str) -> PartFormat:
-    known = file_format(path)
-    if known is None:
-        raise UsageError(f"{path} cannot be written: its ending must be .parquet, .jsonl, .jsonl.zst or .jsonl.gz.")
-    return "parquet" if known[0] == "parquet" else "jsonl"
-
-
-def _parquet(rows: Rows, like: pa.Schema | None) -> bytes:
-    table = rows if isinstance(rows, pa.Table) else table_from_rows(rows, like)
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", compression_level=_ZSTD_LEVEL)
-    return sink.getvalue()
-
-
 def _json_lines(rows: Rows) -> bytes:
     if isinstance(rows, pa.Table):
         rows = [to_json_value(row) for row in row_values(rows)]
     return b"".join([json_text.dumps(row) + b"\n" for row in rows])
-
-
-def _compressed(data: bytes, path: str) -> bytes:
-    known = file_format(path)
-    match known[1] if known else None:
-        case "zstd":
-            return zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True).compress(data)
-        case "gzip":
-            return gzip.compress(data, compresslevel=_GZIP_LEVEL, mtime=0)
-    return data
 
 
 def _quarantine_row(entry: Quarantined) -> dict[str, Any]:
@@ -132,6 +185,7 @@ def _quarantine_row(entry: Quarantined) -> dict[str, Any]:
     return {
         "file": entry.file,
         "record": entry.record,
+        "offset": entry.offset,
         "id": entry.id,
         "reason": entry.reason,
         "raw": raw,

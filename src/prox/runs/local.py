@@ -1,182 +1,158 @@
-"""The local engine: a run on this machine, in this process or in a few worker processes.
+"""The local engine: a run on this machine.
 
-Where a language model is among the refiners, everything happens in this process: the model's engine is the one that
-works in parallel, and a few threads with a unit each keep it fed.
+A few threads take units one by one, as they become free. Each has a worker process of its own, which reads, refines
+and commits a unit alone; only names and counts travel between them. Where a language model is among the refiners, the
+threads do the work themselves: its engine is the one that works in parallel, and they keep it fed.
 """
 
-import contextlib
-import multiprocessing
 import os
-import signal
+import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
-from pathlib import Path
-from typing import Any
+from typing import Protocol, TypeAlias
 
-import pyarrow as pa
-
-from prox.corpora import Block, Preset, Quarantined, is_local, open_file_system
-from prox.errors import RunError
+from prox.corpora import StorageError, is_in_memory, open_file_system
 from prox.refiners.language_model.loading import close_engines
-from prox.runs.recipe import Recipe
+from prox.runs.plan import Unit
 from prox.runs.stages import Stage
-from prox.runs.threads import limit_threads
-from prox.runs.worker import UnitReport, Worker
+from prox.runs.supervisor import Job, StoppedError, Supervisor, UnitFailedError, start_server
+from prox.runs.unit_report import UnitReport
+from prox.runs.worker import Place, Worker
 
-_PATIENCE = 5.0
-"""Seconds that a worker, or a thread, has to end in."""
+_PATIENCE = 10.0
+"""Seconds that a thread has to end in."""
 
-Unit = tuple[int, Block | Quarantined, Preset]
+_THREADS = {"vllm": 4, "openai": 4, "transformers": 2}
+"""Units at once beside a language model: enough that it never waits for the next one."""
 
-WAITING_PER_WORKER = 2
-"""Units cut from the input ahead of each worker: enough to keep it busy, few enough to keep memory flat."""
+Advance: TypeAlias = Callable[[int], None]
 
 
-def work(
-    recipe: Recipe,
-    schema: pa.Schema | None,
-    units: Iterator[Unit],
-    done: Callable[[Unit, UnitReport], None],
-    stages: Sequence[Stage],
-    advance: Callable[[int], None] = lambda documents: None,
-) -> list[str]:
-    """Refine all units; `done` is called in this process after each, in any order.
+class Sink(Protocol):
+    """Who is told what became of units; always from the thread that called the engine."""
+
+    def done(self, unit: Unit, report: UnitReport) -> None: ...
+    def failed(self, unit: Unit, reason: str) -> None: ...
+
+
+def threads_for(specs: Sequence[str]) -> int:
+    """How many units at once keep a language model busy; 0 if there is none."""
+    return max(_THREADS.get(spec.partition(":")[0], 0) for spec in specs)
+
+
+def work(job: Job, units: Iterator[Unit], sink: Sink, stages: Sequence[Stage], advance: Advance) -> list[str]:
+    """Do all units on this machine; any order, each once.
 
     Args:
-        recipe, schema: As for `Worker`.
-        units: Taken as they are needed.
-        done: Told the unit, without its records, and its report.
-        stages: As they were loaded in this process.
-        advance: Told how many documents have come through the stages; by threads that share a language model only.
+        job: With how many workers, and within which limits.
+        units: Taken as workers become free.
+        sink: Told of every unit.
+        stages: As they were loaded in this process, for language models.
+        advance: Told by any thread how many documents have come through the stages.
 
     Returns:
         Warnings.
 
     Raises:
-        RunError: A worker process died, or the programs of a stage cannot be used.
+        RunError: The run cannot go on.
     """
-    if recipe.has_language_model:
-        return _work_in_threads(recipe, Worker(recipe, schema, stages), units, done, advance)
-    _work_in_processes(recipe, schema, units, done)
+    recipe = job.recipe
+    if recipe.has_language_model or recipe.workers == 0 or is_in_memory(open_file_system(recipe.output)[0]):
+        worker = Worker(recipe, job.schema, job.aside, stages)
+        here = [InProcess(worker) for _ in range(max(1, recipe.workers or 0))]
+        _in_threads(here, units, sink, advance)
+        return worker.watch.warnings()
+    start_server()
+    _in_threads([Supervisor(job) for _ in range(recipe.workers or os.cpu_count() or 1)], units, sink, advance)
     return []
 
 
-def _work_in_threads(
-    recipe: Recipe,
-    worker: Worker,
-    units: Iterator[Unit],
-    done: Callable[[Unit, UnitReport], None],
-    advance: Callable[[int], None],
-) -> list[str]:
-    pool = ThreadPoolExecutor(recipe.workers, "prox-unit")
-    pending: dict[Future[UnitReport], Unit] = {}
-    try:
-        for unit in units:
-            pending[pool.submit(worker.refine, *unit, advance)] = _without_payload(unit)
-            if len(pending) > recipe.workers:
-                _collect(pending, done)
-        while pending:
-            _collect(pending, done)
-    except BaseException:
-        worker.stopped.set()
-        pool.shutdown(wait=False, cancel_futures=True)
+class InProcess:
+    """Does units in the thread that asks for it, beside others that share the worker and its engine."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def refine(self, unit: Unit, advance: Advance) -> UnitReport:
+        """As `Supervisor.refine`, but a record that ends the process ends the run."""
+        before: list[Place] = []
+
+        def say(place: Place) -> None:
+            if before and before[-1].step == "refine":
+                advance(before[-1].records)
+            before[:] = [place]
+
+        try:
+            return self._worker.refine(unit, say)
+        except StorageError as error:
+            raise UnitFailedError(str(error)) from error
+
+    def stop(self) -> None:
+        self._worker.stopped.set()
         close_engines()  # so that the threads come back from them
-        wait(pending, _PATIENCE)  # no part may appear behind the last word of the run
-        raise
-    pool.shutdown()
-    return worker.watch.warnings()
+
+    def close(self) -> None:
+        pass
 
 
-def _work_in_processes(
-    recipe: Recipe, schema: pa.Schema | None, units: Iterator[Unit], done: Callable[[Unit, UnitReport], None]
+def _in_threads(
+    hands: Sequence[Supervisor] | Sequence[InProcess], units: Iterator[Unit], sink: Sink, advance: Advance
 ) -> None:
-    if recipe.workers == 1:
-        worker = Worker(recipe, schema)
-        for unit in units:
-            done(unit, worker.refine(*unit))
-        return
-    limit_threads()
-    pool = ProcessPoolExecutor(recipe.workers, get_context("spawn"), _start, (recipe, schema))
-    pending: dict[Future[UnitReport], Unit] = {}
+    """One thread for each pair of hands; this one listens to them."""
+    lock, stopped = threading.Lock(), threading.Event()
+    told: queue.Queue[tuple[Unit | None, UnitReport | BaseException | None]] = queue.Queue()
+
+    def serve(own: Supervisor | InProcess) -> None:
+        try:
+            while not stopped.is_set():
+                with lock:
+                    unit = next(units, None)
+                if unit is None:
+                    return
+                try:
+                    told.put((unit, own.refine(unit, advance)))
+                except UnitFailedError as error:
+                    told.put((unit, error))
+        except BaseException as error:
+            told.put((None, error))
+        finally:
+            own.close()
+            told.put((None, None))
+
+    threads = [threading.Thread(target=serve, args=(own,), name="prox-unit", daemon=True) for own in hands]
     try:
-        for unit in units:
-            with _deaf_to_interrupts(not pending):  # the first unit starts all workers
-                pending[pool.submit(_refine, *unit)] = _without_payload(unit)
-            if len(pending) >= recipe.workers * (1 + WAITING_PER_WORKER):
-                _collect(pending, done)
-        while pending:
-            _collect(pending, done)
-    except BrokenProcessPool as error:
-        _leave_in_order(pool, recipe.output)
-        raise RunError(
-            "a worker process died (out of memory, or killed); what is finished is whole, the run is not. "
-            "Run again with fewer --workers into a new folder"
-        ) from error
+        for thread in threads:
+            thread.start()
+        working = len(threads)
+        while working:
+            unit, news = told.get()
+            if isinstance(news, UnitReport) and unit is not None:
+                sink.done(unit, news)
+            elif isinstance(news, UnitFailedError) and unit is not None:
+                sink.failed(unit, str(news))
+            elif isinstance(news, BaseException):
+                raise news
+            else:
+                working -= 1
     except BaseException:
-        _leave_in_order(pool, recipe.output)
+        stopped.set()
+        for own in hands:
+            own.stop()
+        for thread in threads:
+            if thread.ident is not None:  # an interrupt may come while they are started
+                thread.join(_PATIENCE)
+        _pass_on_what_was_done(told, sink)
         raise
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _leave_in_order(pool: ProcessPoolExecutor, output: str) -> None:
-    """Whatever breaks a run: no worker may go on writing into a folder that nobody watches, and no half file stays."""
-    processes = list((pool._processes or {}).values())
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join(_PATIENCE)
-    fs, path = open_file_system(output)
-    if is_local(fs):
-        for temporary in Path(path).glob("*/.part-*.tmp"):
-            temporary.unlink(missing_ok=True)
+def _pass_on_what_was_done(
+    told: "queue.Queue[tuple[Unit | None, UnitReport | BaseException | None]]", sink: Sink
+) -> None:
+    """A unit that was committed while the run was stopped is done all the same."""
+    while not told.empty():
+        unit, news = told.get()
+        if unit is not None and isinstance(news, UnitReport):
+            sink.done(unit, news)
 
 
-@contextlib.contextmanager
-def _deaf_to_interrupts(wanted: bool) -> Iterator[None]:
-    """Processes that are started now are born deaf to Ctrl-C: else it would kill them while they still import."""
-    if not wanted or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _collect(pending: dict[Future[UnitReport], Unit], done: Callable[[Unit, UnitReport], None]) -> None:
-    for future in wait(pending, return_when=FIRST_COMPLETED).done:
-        done(pending.pop(future), future.result())
-
-
-def _without_payload(unit: Unit) -> Unit:
-    number, block, preset = unit
-    if isinstance(block, Block):
-        block = Block(block.file, block.first_record, block.records, block.layout, b"")
-    return number, block, preset
-
-
-_worker: dict[str, Worker] = {}
-
-
-def _start(recipe: Recipe, schema: pa.Schema | None) -> None:
-    with contextlib.suppress(ValueError):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's business
-    threading.Thread(target=_end_with_main_process, daemon=True).start()
-    pa.set_cpu_count(1)
-    _worker["own"] = Worker(recipe, schema)
-
-
-def _end_with_main_process() -> None:
-    """A main process that is killed cannot end its workers, and they would wait for it forever."""
-    if main := multiprocessing.parent_process():
-        main.join()
-        os._exit(1)
-
-
-def _refine(*unit: Any) -> UnitReport:
-    return _worker["own"].refine(*unit)
+__all__ = ["InProcess", "Sink", "StoppedError", "threads_for", "work"]

@@ -5,10 +5,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from prox.errors import UsageError
 from prox.program import Policy
@@ -25,6 +25,21 @@ BOTH_LEVELS = (Level.DOCUMENT, Level.CHUNK)
 Value = str | int | float | bool | None
 
 
+def _as_bytes(given: Any) -> Any:
+    """A number of bytes, also written as 64MB or 1.5 GiB.
+
+    >>> _as_bytes("64MB"), _as_bytes("1.5 GiB")
+    (64000000, 1610612736)
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", str(given).lower())
+    if isinstance(given, bool) or not found:
+        raise ValueError(f"{given!r} is no size; write for example 64MB or 4GiB")
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** " kmgt".index(found[2] or " "))
+
+
+Size = Annotated[int, BeforeValidator(_as_bytes), Field(ge=1)]
+
+
 class _Fields(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,14 +50,29 @@ class ModelFields(_Fields):
     family: str | None = None
     system_prompt: str | None = None
     constrain: bool = False
-    engine: dict[str, Value] = Field(default_factory=dict)
+    engine_options: dict[str, Value] = Field(default_factory=dict)
 
 
-class RefinerRecipe(ModelFields):
+class PolicyFields(_Fields):
+    """The limits of a stage where they are others than its refiner brings; see `Policy`."""
+
+    errors_allowed: int | None = Field(default=None, ge=0)
+    least_share: float | None = Field(default=None, ge=0, lt=1)
+    least_words: int | None = Field(default=None, ge=0)
+    deletions_only: bool = True
+    short_unedited_kept: bool = True
+
+    def applied_to(self, policy: Policy) -> Policy:
+        return replace(policy, **{name: getattr(self, name) for name in self.model_fields_set})
+
+
+class StageRecipe(ModelFields):
     """A refiner with what is said about it alone; what it leaves out is as the recipe says."""
 
     refiner: str
+    level: Level | None = None
     keep_threshold: float | None = Field(default=None, ge=0, le=1)
+    policy: PolicyFields | None = None
 
 
 class Recipe(ModelFields):
@@ -53,7 +83,7 @@ class Recipe(ModelFields):
     corpus: str | None = None
     text_field: str | None = None
     html_to_text: Literal["resiliparse", "trafilatura"] = "resiliparse"
-    refiners: tuple[str | RefinerRecipe, ...] = ("tagger",)
+    stages: tuple[str | StageRecipe, ...] = ("tagger",)
     level: Level | None = None
     keep_threshold: float | None = Field(default=None, ge=0, le=1)
     uncertain: str | None = None
@@ -61,37 +91,43 @@ class Recipe(ModelFields):
     most_unusable: float = Field(default=0.3, ge=0, le=1)
     replay: bool = False
     format: Literal["parquet", "jsonl"] = "parquet"
-    workers: int = Field(default=1, ge=1, strict=True)
+    unit_bytes: Size | None = None
+    unit_documents: int | None = Field(default=None, ge=1, strict=True)
+    engine: Literal["local", "ray"] = "local"
+    workers: int | None = Field(default=None, ge=0, strict=True)
+    memory: Size | None = None
+    time_limit: float = Field(default=300.0, gt=0)
+    gpus: float = Field(default=0, ge=0)
 
-    @field_validator("refiners", "input", mode="before")
+    @field_validator("stages", "input", mode="before")
     @classmethod
     def _one_alone(cls, given: Any) -> Any:
         return (given,) if isinstance(given, str) else given
 
-    @field_validator("refiners")
+    @field_validator("stages")
     @classmethod
-    def _at_most_one_a_level(cls, refiners: tuple[str | RefinerRecipe, ...]) -> tuple[str | RefinerRecipe, ...]:
-        if not 1 <= len(refiners) <= 2:
+    def _at_most_one_a_level(cls, stages: tuple[str | StageRecipe, ...]) -> tuple[str | StageRecipe, ...]:
+        if not 1 <= len(stages) <= 2:
             raise ValueError("give one refiner for all levels, or one for documents and then one for chunks")
-        return refiners
+        return stages
 
     @model_validator(mode="after")
     def _uncertain_between_two(self) -> "Recipe":
         if self.uncertain is not None:
             parse_range(self.uncertain)
-            if len(self.refiners) != 2:
+            if len(self.stages) != 2:
                 raise ValueError("uncertain needs two refiners: one that is cheap and scores, then one for the rest")
         return self
 
     def specs(self) -> list[str]:
         """The specs of all refiners, in order."""
-        return [each if isinstance(each, str) else each.refiner for each in self.refiners]
+        return [each if isinstance(each, str) else each.refiner for each in self.stages]
 
     @property
     def has_language_model(self) -> bool:
         return any(is_language_model(spec) for spec in self.specs())
 
-    def levels(self) -> list[tuple[RefinerRecipe, Level]]:
+    def levels(self) -> list[tuple[StageRecipe, Level]]:
         """Which refiner works at which level, in order: documents first (ProX, section 2).
 
         One refiner alone works at all the levels that it knows.
@@ -100,32 +136,32 @@ class Recipe(ModelFields):
             UsageError: A refiner cannot work at its level.
         """
         levels = self._wanted_levels()
-        refiners = [self.completed(each) for each in self.refiners]
-        if len(refiners) > len(levels):
+        stages = [self.completed(each) for each in self.stages]
+        if len(stages) > len(levels):
             raise UsageError(f"two refiners, but only the {levels[0]} level: leave out --level or one --refiner")
-        if len(refiners) == 1:
-            able = _levels_of(refiners[0])
+        if len(stages) == 1:
+            able = _levels_of(stages[0])
             wanted = [level for level in levels if level in able]
             if not wanted:
                 raise UsageError(
-                    f"{shown_spec(refiners[0].refiner)} works at {able[0]} level; leave out --level {levels[0]}"
+                    f"{shown_spec(stages[0].refiner)} works at {able[0]} level; leave out --level {levels[0]}"
                 )
-            return [(refiners[0], level) for level in wanted]
-        for each, level in zip(refiners, levels, strict=True):
+            return [(stages[0], level) for level in wanted]
+        for each, level in zip(stages, levels, strict=True):
             if level not in _levels_of(each):
                 raise UsageError(
                     f"{shown_spec(each.refiner)} stands in the place of the {level} level, but does not work there; "
                     "the refiner for documents comes first, then the one for chunks"
                 )
-        return list(zip(refiners, levels, strict=True))
+        return list(zip(stages, levels, strict=True))
 
-    def cascade(self) -> list[tuple[list[RefinerRecipe], Level]]:
+    def cascade(self) -> list[tuple[list[StageRecipe], Level]]:
         """Who works at which level of a cascade: both refiners, or the one that can.
 
         Raises:
             UsageError: They have no level in common.
         """
-        refiners = [self.completed(each) for each in self.refiners]
+        refiners = [self.completed(each) for each in self.stages]
         first = shown_spec(refiners[0].refiner)
         if first.startswith("stored:"):
             raise UsageError("stored programs have no scores, so nothing is uncertain about them: put the tagger first")
@@ -141,18 +177,18 @@ class Recipe(ModelFields):
     def _wanted_levels(self) -> list[Level]:
         return [self.level] if self.level else list(BOTH_LEVELS)
 
-    def completed(self, given: str | RefinerRecipe) -> RefinerRecipe:
+    def completed(self, given: str | StageRecipe) -> StageRecipe:
         """A refiner with the fields of the recipe where it has none of its own.
 
         Those of language models are for language models, if there is one.
         """
-        own = RefinerRecipe(refiner=given) if isinstance(given, str) else given
+        own = StageRecipe(refiner=given) if isinstance(given, str) else given
         fields: dict[str, Any] = {"keep_threshold": self.keep_threshold}
         if is_language_model(own.refiner) or not self.has_language_model:
             fields |= {name: getattr(self, name) for name in ModelFields.model_fields}
-        engine = {**fields.get("engine", {}), **own.engine}
+        engine = {**fields.get("engine_options", {}), **own.engine_options}
         chosen = {name: value for name, value in fields.items() if name not in own.model_fields_set}
-        return own.model_copy(update=chosen | {"engine": engine})
+        return own.model_copy(update=chosen | {"engine_options": engine})
 
 
 def parse_range(text: str) -> Uncertain:
@@ -168,12 +204,17 @@ def parse_range(text: str) -> Uncertain:
     return Uncertain(low, high)
 
 
-def _options(refiner: RefinerRecipe) -> ModelOptions:
-    return ModelOptions(refiner.family, refiner.system_prompt, refiner.constrain, refiner.engine)
+def _options(refiner: StageRecipe) -> ModelOptions:
+    return ModelOptions(refiner.family, refiner.system_prompt, refiner.constrain, refiner.engine_options)
 
 
-def _levels_of(refiner: RefinerRecipe) -> tuple[Level, ...]:
-    return levels_of_spec(refiner.refiner, _options(refiner))
+def _levels_of(stage: StageRecipe) -> tuple[Level, ...]:
+    able = levels_of_spec(stage.refiner, _options(stage))
+    if stage.level is None:
+        return able
+    if stage.level not in able:
+        raise UsageError(f"{shown_spec(stage.refiner)} works at {able[0]} level, not at {stage.level} level")
+    return (stage.level,)
 
 
 def read_recipe(path: str) -> dict[str, Any]:
@@ -189,7 +230,9 @@ def read_recipe(path: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise UsageError(f"the recipe {path} is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(fields, dict) or not all(isinstance(name, str) for name in fields):
-        raise UsageError(f"the recipe {path} is no list of fields; write for example: refiners: [tagger]")
+        raise UsageError(f"the recipe {path} is no list of fields; write for example: stages: [tagger]")
+    if isinstance(fields.get("engine"), dict):
+        raise UsageError(f"the recipe {path}: engine is local or ray; options of a language model are engine_options")
     if "replay" in fields:
         raise UsageError(f"the recipe {path} cannot say replay; stored programs are replayed by prox execute")
     return fields
@@ -211,11 +254,18 @@ def make_recipe(**fields: Any) -> Recipe:
         name = str(first["loc"][0]) if first["loc"] else "recipe"
         if first["type"] == "extra_forbidden":
             wrong = str(first["loc"][-1])
-            known = Recipe.model_fields if len(first["loc"]) == 1 else RefinerRecipe.model_fields
+            known = _known_fields(first["loc"])
             nearest = difflib.get_close_matches(wrong, known, 1)
             hint = f'did you mean "{nearest[0]}"?' if nearest else f"it may have {', '.join(known)}"
             raise UsageError(f'recipe: there is no field "{wrong}"; {hint}') from error
         raise UsageError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def _known_fields(place: Sequence[int | str]) -> list[str]:
+    """The names that may stand where a wrong one was found."""
+    if "policy" in place[:-1]:
+        return list(PolicyFields.model_fields)
+    return list(Recipe.model_fields if len(place) == 1 else StageRecipe.model_fields)
 
 
 def load_stages(recipe: Recipe) -> list[Stage]:
@@ -230,11 +280,8 @@ def load_stages(recipe: Recipe) -> list[Stage]:
         return [Stage(spec, refiner, Policy.unlimited())]
     if recipe.uncertain is None:
         share = _memory_share(recipe)
-        return [_stage(shown_spec(each.refiner), _load(each, level, share), recipe) for each, level in recipe.levels()]
-    return [
-        _stage(" | ".join(shown_spec(each.refiner) for each in refiners), _cascade(recipe, refiners, level), recipe)
-        for refiners, level in recipe.cascade()
-    ]
+        return [_stage([each], _load(each, level, share), recipe) for each, level in recipe.levels()]
+    return [_stage(stages, _cascade(recipe, stages, level), recipe) for stages, level in recipe.cascade()]
 
 
 def refiner_for(recipe: Recipe, level: Level) -> Refiner:
@@ -247,29 +294,33 @@ def refiner_for(recipe: Recipe, level: Level) -> Refiner:
         for refiners, of_level in recipe.cascade():
             if of_level == level:
                 return _cascade(recipe, refiners, level)
-    refiner = recipe.refiners[0 if level == Level.DOCUMENT else -1]
+    refiner = recipe.stages[0 if level == Level.DOCUMENT else -1]
     return _load(recipe.completed(refiner), level, _memory_share(recipe))
 
 
-def _cascade(recipe: Recipe, refiners: Sequence[RefinerRecipe], level: Level) -> Refiner:
+def _cascade(recipe: Recipe, refiners: Sequence[StageRecipe], level: Level) -> Refiner:
     """Two refiners in a row, or the one that can work at the level."""
     first, *others = [_load(each, level, _memory_share(recipe)) for each in refiners]
     assert recipe.uncertain is not None
     return CascadeRefiner(first, others[0], parse_range(recipe.uncertain)) if others else first
 
 
-def _stage(name: str, refiner: Refiner, recipe: Recipe) -> Stage:
-    """A stage for a refiner; its name holds no secrets."""
+def _stage(stages: Sequence[StageRecipe], refiner: Refiner, recipe: Recipe) -> Stage:
+    """A stage for a refiner, which may be a cascade of several; its name holds no secrets."""
+    name = " | ".join(shown_spec(each.refiner) for each in stages)
     model = refiner.second if isinstance(refiner, CascadeRefiner) else refiner
-    quarantines = recipe.on_failure == "quarantine"
+    policy, parameters = Policy(), None
     if isinstance(model, LanguageModelRefiner):
-        return Stage(name, refiner, model.policy, quarantines, language_model=True, parameters=model.parameters)
-    if isinstance(refiner, StoredRefiner):  # its programs were judged when they were written
-        return Stage(name, refiner, Policy.unlimited(), quarantines)
-    return Stage(name, refiner, quarantines=quarantines)
+        policy, parameters = model.policy, model.parameters
+    elif isinstance(refiner, StoredRefiner):
+        policy = Policy.unlimited()  # its programs were judged when they were written
+    for own in (each.policy for each in stages if each.policy is not None):
+        policy = own.applied_to(policy)
+    is_model = isinstance(model, LanguageModelRefiner)
+    return Stage(name, refiner, policy, recipe.on_failure == "quarantine", is_model, parameters)
 
 
-def _load(refiner: RefinerRecipe, level: Level, share: float | None) -> Refiner:
+def _load(refiner: StageRecipe, level: Level, share: float | None) -> Refiner:
     threshold = refiner.keep_threshold if level == Level.DOCUMENT else None
     options = _options(refiner)
     if share is not None and refiner.refiner.startswith("vllm:"):

@@ -1,28 +1,26 @@
-"""A run: a recipe executed into an output folder."""
+"""A run: a recipe executed into an output folder, begun or continued."""
 
 import contextlib
 import importlib.metadata
 import platform
+import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from prox.corpora import (
-    CorpusFile,
     FoundFiles,
-    Preset,
-    Quarantined,
     choose_presets,
     find_files,
-    is_in_memory,
+    is_half_written,
     is_local,
     open_file_system,
     part_schema,
-    read_blocks,
     shown_path,
     write_atomically,
 )
@@ -30,16 +28,34 @@ from prox.errors import RunError, UsageError
 from prox.refiners.cascade import CascadeRefiner
 from prox.refiners.language_model.refiner import shown_prompt
 from prox.refiners.specs import shown_spec
+from prox.runs import local
+from prox.runs.changes import differing_fields, identity, refusal
 from prox.runs.costs import StageCost, inference_flops
-from prox.runs.local import Unit, work
+from prox.runs.ledger import (
+    FOLDERS,
+    LEDGER,
+    Entry,
+    forget,
+    make_aside,
+    part_sizes,
+    read_ledger,
+    remove_unentered,
+    sweep,
+)
+from prox.runs.lock import LOCK_FILE, Lock, locked
+from prox.runs.plan import PLAN_FILE, FilePlan, Plan, Unit, differences, plan_units, read_plan, write_plan
 from prox.runs.recipe import Recipe, load_stages
-from prox.runs.stages import QUARANTINED, Stage
-from prox.runs.worker import UnitReport
-
-UNIT_BYTES = 4 << 20
-"""Raw bytes of one work unit; the same input gives the same units, and so the same parts, on every machine."""
+from prox.runs.stages import DECISIONS, Stage
+from prox.runs.supervisor import Job, default_memory
+from prox.runs.unit_report import MOST_PROBLEMS, UnitReport
 
 RUN_FILE = "run.json"
+
+_RECORD_SECONDS = 5.0
+"""How often a run that is at work writes how far it is."""
+
+_FAILED_WITHOUT_SUCCESS = 8
+"""So many units that fail, one after another, before any succeeds, end a run: it is not the units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +63,20 @@ class Progress:
     """Where a run is.
 
     Attributes:
-        files_read, files: Input files that have been read to their end, and all.
-        share: Of the input that is refined, by stored bytes; 0 to 1.
-        seconds: Since the start.
-        documents: That have come through the stages, also in units that are still under way.
+        report: Of all units that are done, in this session or earlier.
+        units_done, units: That are done, and all.
+        share: Of the input that is done, by stored bytes; 0 to 1.
+        seconds: Since the start of this session.
+        text_bytes: Refined in this session.
+        documents: That have come through the stages in this session, also in units that are still under way.
     """
 
     report: UnitReport
-    files_read: int
-    files: int
+    units_done: int
+    units: int
     share: float
     seconds: float
+    text_bytes: int
     documents: int = 0
 
 
@@ -72,124 +91,317 @@ class RunResult:
     record: dict[str, Any]
 
 
-def refine_corpus(recipe: Recipe, on_progress: Callable[[Progress], None] | None = None) -> RunResult:
-    """Stream the input through the stages into the output folder.
+def refine_corpus(
+    recipe: Recipe,
+    on_progress: Callable[[Progress], None] | None = None,
+    *,
+    start_over: bool = False,
+    despite_changes: bool = False,
+) -> RunResult:
+    """Stream the input through the stages into the output folder; go on where an earlier run with this recipe stopped.
+
+    Args:
+        recipe: What to do.
+        on_progress: Told now and then, perhaps by another thread.
+        start_over: Remove what an earlier run wrote into the output folder.
+        despite_changes: Go on although the recipe or the input has changed: what is done stays, except for files that
+            have changed or are gone.
 
     Raises:
-        UsageError: The recipe cannot be run: wrong paths, no text field, an output folder that is not empty.
-        RunError: The run broke off, or not one record could be read.
+        UsageError: The recipe cannot be run: wrong paths, no text field, an output folder with something else in it,
+            another run at work there, or a recipe or input that has changed.
+        RunError: The run broke off, or some units could not be done. What is done is whole, and the same call goes on.
     """
     files = find_files(recipe.input)
-    stages = load_stages(recipe)
     recipe = recipe.model_copy(update={"output": _without_slashes(recipe.output)})
-    presets, problems = choose_presets(files, recipe.corpus, recipe.text_field, recipe.html_to_text)
-    _claim(recipe)
-    started = time.monotonic()
-    record: dict[str, Any] = {
-        "status": "running",
-        "recipe": _shown_recipe(recipe),
-        "presets": sorted({preset.name for preset in presets.values()}),
-        "refiners": {f"{stage.refiner.level}": stage.refiner.fingerprint for stage in stages},
-        "prompts": {f"{stage.refiner.level}": shown for stage in stages if (shown := shown_prompt(stage.refiner))},
-        "versions": _versions(),
-        "unit_bytes": UNIT_BYTES,
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
-    try:
-        _write_run(recipe.output, record)
-    except OSError as error:
-        raise UsageError(f"cannot write into the folder {recipe.output}: {error}") from error
-    run = _Run(files, presets, problems, on_progress, started, stages)
-    try:
-        one_corpus = recipe.format == "parquet" and len(set(presets.values())) == 1
-        schema = part_schema(list(files), next(iter(presets.values()))) if one_corpus else None
-        run.problems += work(recipe, schema, run.units(), run.done, stages, run.advance)
-    except KeyboardInterrupt:
-        _write_run(recipe.output, record | run.counts("interrupted"))
-        raise
-    except OSError as error:
-        _write_run(recipe.output, record | run.counts("failed"))
-        raise RunError(f"the run broke off: {error}. Parts already written are whole") from error
-    except BaseException as error:
-        _write_run(recipe.output, record | run.counts("failed") | {"error": str(error) or type(error).__name__})
-        raise
-    record |= run.counts("complete")
-    _write_run(recipe.output, record)
-    return RunResult(run.report, record["seconds"], tuple(run.problems), files.passed_over, record)
+    _check_place(recipe)
+    _claim(recipe.output)
+    with locked(recipe.output) as lock:
+        try:
+            return _Run(recipe, files, lock, on_progress).go(start_over, despite_changes)
+        finally:
+            with contextlib.suppress(OSError):
+                sweep(recipe.output)
 
 
 class _Run:
     """The bookkeeping of a run in its main process."""
 
     def __init__(
-        self,
-        files: FoundFiles,
-        presets: dict[str, Preset],
-        problems: list[str],
-        on_progress: Callable[[Progress], None] | None,
-        started: float,
-        stages: Sequence[Stage],
+        self, recipe: Recipe, files: FoundFiles, lock: Lock, on_progress: Callable[[Progress], None] | None
     ) -> None:
-        self.report = UnitReport()
-        self._stages = stages
-        self._documents = 0
-        self._lock = threading.Lock()
-        self.problems = problems
+        self._recipe = recipe
         self._files = files
-        self._presets = presets
+        self._lock = lock
         self._on_progress = on_progress
-        self._started = started
-        self._bytes = sum(file.size or 0 for file in files)
-        self._files_read = self._bytes_read = 0
-        self._share = 0.0  # of the file that is being read
-        self._shares: dict[int, float] = {}  # of the input up to each unit that is under way
-        self._done = 0.0
+        self._started = self._recorded = time.monotonic()
+        self._counting = threading.Lock()
+        self.report = UnitReport()
+        self.problems: list[str] = []
+        self._failures: dict[str, str] = {}
+        self._documents = self._text_bytes = self._done = 0
+        self._bytes_done = 0.0
+        self._extents: dict[tuple[int, int], tuple[int | None, int | None]] = {}
+        self._record: dict[str, Any] = {}
+        self._seconds_before = 0.0
+        self._plan = Plan((), 0)
+        self._stages: list[Stage] = []
 
-    def units(self) -> Iterator[Unit]:
-        number = 0
-        for file in self._files:
-            self._share = 0.0
-            for block in read_blocks(file, UNIT_BYTES, on_share=self._note_share):
-                if isinstance(block, Quarantined):
-                    self.problems.append(f"{file.name}, record {block.record}: {block.reason}")
-                self._shares[number] = self._share_read(file)
-                yield number, block, self._presets[file.path]
-                number += 1
-            self._files_read += 1
-            self._bytes_read += file.size or 0
+    def go(self, start_over: bool, despite_changes: bool) -> RunResult:
+        output = self._recipe.output
+        if start_over:
+            _remove_run(output)
+        earlier = read_record(output)
+        changes = [] if earlier is None else differing_fields(earlier["identity"], identity(self._recipe), "recipe")
+        if changes and not despite_changes:
+            raise refusal(output, changes)
+        self._stages = load_stages(self._recipe)
+        fingerprints = {str(stage.refiner.level): stage.refiner.fingerprint for stage in self._stages}
+        if earlier is not None:
+            changes += differing_fields(earlier["refiners"], fingerprints, "refiner")
+            changes += differing_fields(
+                {"version": earlier["versions"].get("prox-refine")}, {"version": _version("prox-refine")}, "prox"
+            )
+            if changes and not despite_changes:
+                raise refusal(output, changes)
+        changes += self._make_plan(earlier is not None, despite_changes)
+        self._record = {
+            "status": "running",
+            "recipe": shown_recipe(self._recipe),
+            "identity": identity(self._recipe),
+            "changes": ((earlier or {}).get("changes") or []) + changes,
+            "presets": sorted({planned.preset.name for planned in self._plan.files}),
+            "refiners": fingerprints,
+            "prompts": {
+                f"{each.refiner.level}": shown for each in self._stages if (shown := shown_prompt(each.refiner))
+            },
+            "versions": _versions(),
+            "unit_bytes": self._plan.unit_bytes,
+            "started": (earlier or {}).get("started") or _now(),
+            "sessions": (earlier or {}).get("sessions", 0) + 1,
+        }
+        self._seconds_before = (earlier or {}).get("seconds", 0.0)
+        done = self._read_done()
+        try:
+            self._write("running")
+        except OSError as error:
+            raise UsageError(f"cannot write into the folder {output}: {error}") from error
+        self._work(done)
+        return self._finish()
 
-    def _note_share(self, share: float) -> None:
-        self._share = share
+    def _make_plan(self, begun: bool, despite_changes: bool) -> list[str]:
+        """Read the plan of a run that was begun and compare it with the input, or make one; what has changed."""
+        recipe, output = self._recipe, self._recipe.output
+        try:
+            plan = read_plan(output) if begun else None  # without a run.json, nobody knows for which recipe it was
+        except ValueError as error:
+            raise UsageError(f"{error}. Start over with --start-over") from error
+        if plan is None:
+            presets, self.problems = choose_presets(self._files, recipe.corpus, recipe.text_field, recipe.html_to_text)
+            one_corpus = recipe.format == "parquet" and len(set(presets.values())) == 1
+            schema = part_schema(list(self._files), next(iter(presets.values()))) if one_corpus else None
+            sizes = recipe.unit_bytes, recipe.unit_documents
+            self._plan = plan_units(self._files, presets, recipe.has_language_model, *sizes, schema)
+            try:
+                write_plan(output, self._plan)
+            except OSError as error:
+                raise UsageError(f"cannot write into the folder {output}: {error}") from error
+            return []
+        changed = differences(plan, self._files)
+        lines = [f"input: {name} file {shown_path(path)}" for name, paths in changed.items() for path in paths]
+        if lines and not despite_changes:
+            raise refusal(output, lines)
+        self._plan = self._replanned(plan, changed) if lines else plan
+        return lines
+
+    def _replanned(self, plan: Plan, changed: dict[str, list[str]]) -> Plan:
+        """The plan for an input that has changed: what did not change keeps its numbers, and so its parts."""
+        recipe = self._recipe
+        lost = {*changed["gone"], *changed["changed"]}
+        stale = {planned.number for planned in plan.files if planned.file.path in lost}
+        forget(recipe.output, [entry for entry in read_ledger(recipe.output) if entry.file_number in stale])
+        wanted = {*changed["new"], *changed["changed"]}
+        files = [file for file in self._files if file.path in wanted]
+        kept = [planned for planned in plan.files if planned.number not in stale]
+        number = max([planned.number for planned in plan.files], default=-1) + 1
+        new: tuple[FilePlan, ...] = ()
+        if files:
+            presets, self.problems = choose_presets(files, recipe.corpus, recipe.text_field, recipe.html_to_text)
+            unit_bytes = recipe.unit_bytes or plan.unit_bytes
+            new = plan_units(
+                files, presets, recipe.has_language_model, unit_bytes, recipe.unit_documents, first_number=number
+            ).files
+        replanned = replace(plan, files=(*kept, *new))
+        write_plan(recipe.output, replanned)
+        return replanned
+
+    def _read_done(self) -> set[tuple[int, int]]:
+        """The units that are done: entered, and with all their parts in place."""
+        output = self._recipe.output
+        sizes = part_sizes(output)
+        done, damaged = set(), []
+        entered: set[str] = set()
+        for entry in read_ledger(output):
+            planned = self._plan.numbers.get(entry.file_number)
+            whole = all(sizes.get(name) == size for name, size in entry.parts.items())
+            if not whole or planned is None or entry.number >= len(planned.cuts):
+                damaged.append(entry)
+                continue
+            done.add((entry.file_number, entry.number))
+            entered.update(entry.parts)
+            self._add(planned, entry)
+        if damaged:
+            forget(output, damaged)
+            self.problems.append(f"{len(damaged)} units whose parts were missing or damaged are done again")
+        remove_unentered(output, sizes.keys() - entered)
+        return done
+
+    def _work(self, done: set[tuple[int, int]]) -> None:
+        recipe = self._recipe
+        units = (unit for unit in self._plan.units() if (unit.file_number, unit.number) not in done)
+        try:
+            self.advance(0)
+            if len(done) < self._plan.count:
+                aside = make_aside(recipe.output)
+                try:
+                    job = Job(recipe, self._plan.schema, aside, self._memory(), recipe.time_limit)
+                    self.problems += self._engine()(job, units, self, self._stages, self.advance)
+                finally:
+                    shutil.rmtree(aside, ignore_errors=True)
+        except KeyboardInterrupt:
+            self._write_if_possible("interrupted")
+            raise
+        except OSError as error:
+            self._write_if_possible("failed", str(error))
+            raise RunError(f"the run broke off: {error}. {_GOES_ON}") from error
+        except BaseException as error:
+            self._write_if_possible("failed", str(error) or type(error).__name__)
+            if isinstance(error, RunError):
+                raise RunError(f"{error}. {_GOES_ON}") from error
+            raise
+
+    def _engine(self) -> Callable[..., list[str]]:
+        if self._recipe.engine == "ray":
+            from prox.runs.ray_engine import work
+
+            return work
+        return local.work
+
+    def _memory(self) -> int | None:
+        if self._recipe.memory is not None or self._recipe.engine != "local":
+            return self._recipe.memory
+        return default_memory(self._recipe.workers or 1)
 
     def done(self, unit: Unit, report: UnitReport) -> None:
-        self.report += report
-        self._done = max(self._done, self._shares.pop(unit[0]))
+        """A unit is done and entered."""
+        if self._lock.lost.is_set():
+            raise RunError(f"another run has taken over {self._recipe.output}")
+        self._add(self._plan.numbers[unit.file_number], Entry(unit.file_number, unit.number, report, {}))
+        self._text_bytes += report.text_bytes
         self.advance(0)
+        if time.monotonic() - self._recorded > _RECORD_SECONDS:
+            self._recorded = time.monotonic()
+            self._write_if_possible("running")
+
+    def failed(self, unit: Unit, reason: str) -> None:
+        """A unit cannot be done now."""
+        self._failures[f"{unit.file.shown}, unit {unit.number}"] = reason
+        if len(self._failures) >= _FAILED_WITHOUT_SUCCESS and not self._done:
+            raise RunError(f"the first {len(self._failures)} units could not be done: {reason}")
+
+    def _add(self, planned: FilePlan, entry: Entry) -> None:
+        with self._counting:
+            self.report += entry.report
+            self._done += 1
+            self._bytes_done += (planned.file.size or 0) * planned.share(entry.number)
+            if len(planned.cuts) > 1:
+                self._extents[entry.file_number, entry.number] = entry.report.extent.begin, entry.report.extent.end
 
     def advance(self, documents: int) -> None:
         """Called by every thread that refines."""
-        with self._lock:
+        with self._counting:
             self._documents += documents
             if self._on_progress:
                 seconds = time.monotonic() - self._started
-                files = self._files_read, len(self._files)
-                self._on_progress(Progress(self.report, *files, self._done, seconds, self._documents))
+                self._on_progress(
+                    Progress(
+                        self.report,
+                        self._done,
+                        self._plan.count,
+                        self._share(),
+                        seconds,
+                        self._text_bytes,
+                        self._documents,
+                    )
+                )
 
-    def _share_read(self, file: CorpusFile) -> float:
-        """Of the stored bytes of all files; of the files where the storage does not know their sizes."""
-        if not self._bytes:
-            return (self._files_read + self._share) / len(self._files)
-        return min(1.0, (self._bytes_read + self._share * (file.size or 0)) / self._bytes)
+    def _share(self) -> float:
+        """Of the stored bytes of all files; of the units where the storage does not know their sizes."""
+        if self._done == self._plan.count:
+            return 1.0
+        return min(1.0, self._bytes_done / self._plan.bytes if self._plan.bytes else self._done / self._plan.count)
 
-    def counts(self, status: str) -> dict[str, Any]:
-        seconds = round(time.monotonic() - self._started, 3)
+    def _finish(self) -> RunResult:
+        if self._failures:
+            self._write("incomplete")
+            (where, reason), *_ = self._failures.items()
+            raise RunError(
+                f"{len(self._failures)} of {self._plan.count:,} units could not be done, the others are. {where}: "
+                f"{reason}. Mend that and run the same command again"
+            )
+        if gaps := list(self._gaps()):
+            self._write("failed", gaps[0])
+            raise RunError(f"the units do not add up to their files, so records are missing or double: {gaps[0]}")
+        self._write("complete")
+        return RunResult(
+            self.report,
+            self._record["seconds"],
+            tuple([*self.problems, *self.report.problems][:MOST_PROBLEMS]),
+            self._files.passed_over,
+            self._record,
+        )
+
+    def _gaps(self) -> Iterator[str]:
+        """Places where the units of one file do not meet: each must begin where the one before it ended."""
+        for planned in self._plan.files:
+            reached: int | None = None
+            for number in range(len(planned.cuts) if len(planned.cuts) > 1 else 0):
+                begin, end = self._extents[planned.number, number]
+                if begin == end:
+                    continue
+                if None not in (reached, begin) and reached != begin:
+                    yield f"{planned.file.shown}: unit {number} begins at {begin}, the one before ends at {reached}"
+                reached = end
+
+    def _write(self, status: str, error: str | None = None) -> None:
+        self._record |= self._counts(status)
+        self._record.pop("error", None)
+        if error is not None:
+            self._record["error"] = error
+        data = orjson.dumps(self._record, option=orjson.OPT_INDENT_2) + b"\n"
+        write_atomically(f"{self._recipe.output}/{RUN_FILE}", data)
+
+    def _write_if_possible(self, status: str, error: str | None = None) -> None:
+        """A full disk must not hide why the run ended; the ledger knows what is done."""
+        with contextlib.suppress(OSError):
+            self._write(status, error)
+
+    def _counts(self, status: str) -> dict[str, Any]:
         report = self.report
-        decisions = {name: report.decisions[name] for name in ("kept", "edited", "dropped", QUARANTINED)}
+        session = time.monotonic() - self._started
         return {
             "status": status,
-            "seconds": seconds,
-            "records": sum(decisions.values()),
-            "decisions": decisions,
+            "seconds": round(self._seconds_before + session, 3),
+            "session": {
+                "seconds": round(session, 3),
+                "text_bytes": self._text_bytes,
+                "share": round(self._share() - self._record.setdefault("share_at_start", self._share()), 6),
+            },
+            "units": {"done": self._done, "failed": len(self._failures), "all": self._plan.count},
+            "share": round(self._share(), 6),
+            "failed_units": dict(list(self._failures.items())[:100]),
+            "records": report.records,
+            "decisions": {name: report.decisions[name] for name in DECISIONS},
             "reasons": dict(report.reasons.most_common(100)),
             "words_before": report.words_before,
             "words_after": report.words_after,
@@ -198,9 +410,33 @@ class _Run:
             "rejected_operations": report.rejected,
             "failed_drafts": report.failures,
             "costs": [_cost(stage, cost) for stage, cost in zip(self._stages, report.costs, strict=False)],
-            "file_problems": self.problems[:1000],
+            "file_problems": [*self.problems, *report.problems][:MOST_PROBLEMS],
             "passed_over": list(map(shown_path, self._files.passed_over[:1000])),
         }
+
+
+_GOES_ON = "What is done is whole; run the same command again to go on"
+
+
+def read_record(output: str) -> dict[str, Any] | None:
+    """What `run.json` in an output folder holds; None if it is not there.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    fs, path = open_file_system(f"{output}/{RUN_FILE}")
+    fs.invalidate_cache()
+    try:
+        record: dict[str, Any] = orjson.loads(fs.cat_file(path))
+        if {"identity", "refiners", "versions", "units"} <= record.keys():
+            return record
+    except FileNotFoundError:
+        return None
+    except (orjson.JSONDecodeError, AttributeError):
+        pass
+    raise UsageError(
+        f"{output}/{RUN_FILE} is not from a run that can be continued. Name a new folder, or add --start-over"
+    )
 
 
 def _cost(stage: Stage, cost: StageCost) -> dict[str, Any]:
@@ -224,12 +460,14 @@ def _without_slashes(output: str) -> str:
     return output if output.endswith("://") else output.rstrip("/") or "/"
 
 
-def _claim(recipe: Recipe) -> None:
-    """Make the output folder, or refuse one with something in it, or where it would do harm."""
+def _check_place(recipe: Recipe) -> None:
+    """Refuse an output folder where a run would do harm.
+
+    Raises:
+        UsageError: It is a file, or lies in the input.
+    """
     output = recipe.output
     fs, path = open_file_system(output)
-    if is_in_memory(fs) and recipe.workers > 1:
-        raise UsageError(f"{output} is in the memory of one process; that works with --workers 1 only")
     if fs.exists(path) and not fs.isdir(path):
         raise UsageError(f"{output} is a file; name a new folder")
     for given in recipe.input:
@@ -237,36 +475,59 @@ def _claim(recipe: Recipe) -> None:
         inside = of_input == fs and f"{path}/".startswith(f"{folder.rstrip('/')}/")
         if inside and fs.isdir(folder):
             raise UsageError(f"{output} lies in the input {given}: a later run could read it. Name a folder beside it")
-    if fs.exists(path) and fs.ls(path, detail=False):
-        raise UsageError(f"{output} is not empty; name a new folder, or remove it first")
+
+
+def _claim(output: str) -> None:
+    """Make the output folder, or refuse one with something in it that is not a run's."""
+    fs, path = open_file_system(output)
     try:
+        if fs.exists(path):
+            names = {name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False)}
+            others = {name for name in names if not is_half_written(name)} - {
+                LOCK_FILE,
+                PLAN_FILE,
+            }  # all before run.json
+            if others and RUN_FILE not in names:
+                raise UsageError(f"{output} is not empty; name a new folder, or remove it first")
         fs.makedirs(path, exist_ok=True)
-        if is_local(fs):
-            for folder in ("text", "programs", "quarantine"):
-                fs.makedirs(f"{path}/{folder}", exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot make the folder {output}: {error}") from error
 
 
-def _write_run(output: str, record: dict[str, Any]) -> None:
-    write_atomically(f"{output}/{RUN_FILE}", orjson.dumps(record, option=orjson.OPT_INDENT_2) + b"\n")
+def _remove_run(output: str) -> None:
+    """Remove all that a run writes, and nothing else; what says whose parts they are goes last."""
+    fs, path = open_file_system(output)
+    for name in (LEDGER, *FOLDERS, PLAN_FILE, RUN_FILE):
+        if is_local(fs) and Path(f"{path}/{name}").is_dir():
+            shutil.rmtree(f"{path}/{name}")
+        elif fs.exists(f"{path}/{name}"):
+            fs.rm(f"{path}/{name}", recursive=True)
 
 
-def _shown_recipe(recipe: Recipe) -> dict[str, Any]:
+def shown_recipe(recipe: Recipe) -> dict[str, Any]:
+    """The fields of a recipe, without secrets and in UTF-8."""
     fields = recipe.model_dump(mode="json")
     shown = {"input": list(map(shown_path, recipe.input)), "output": shown_path(recipe.output)}
-    refiners = [
+    stages = [
         shown_path(shown_spec(each))
         if isinstance(each, str)
         else each | {"refiner": shown_path(shown_spec(each["refiner"]))}
-        for each in fields["refiners"]
+        for each in fields["stages"]
     ]
-    return fields | shown | {"refiners": refiners}
+    return fields | shown | {"stages": stages}
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def _version(package: str) -> str | None:
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version(package)
+    return None
 
 
 def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for name in ("prox-refine", "numpy", "pyarrow", "orjson", "torch", "transformers", "vllm", "llguidance", "httpx"):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[name] = importlib.metadata.version(name)
-    return versions
+    names = ("prox-refine", "numpy", "pyarrow", "orjson", "torch", "transformers", "vllm", "llguidance", "httpx", "ray")
+    versions = {name: version for name in names if (version := _version(name)) is not None}
+    return {"python": platform.python_version()} | versions

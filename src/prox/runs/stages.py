@@ -141,6 +141,11 @@ def refine_documents(documents: Sequence[Document], stages: Sequence[Stage]) -> 
     ]
 
 
+def unrefined(document: Document, reason: str) -> Refined:
+    """A document that no stage has seen to its end: it goes to quarantine."""
+    return Refined(document, None, QUARANTINED, reason, count_words(document.text), 0, ())
+
+
 QUARANTINE = "quarantine: "
 """A draft error that begins so sends the document to quarantine instead of leaving it as it was."""
 

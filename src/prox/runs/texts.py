@@ -16,7 +16,7 @@ def refine(
     family: str | None = None,
     system_prompt: str | None = None,
     constrain: bool = False,
-    engine: Mapping[str, str | int | float | bool | None] | None = None,
+    engine_options: Mapping[str, str | int | float | bool | None] | None = None,
 ) -> list[Refined]:
     r"""Refine texts as `prox refine` would refine the documents of a corpus, in memory and in this process.
 
@@ -28,7 +28,7 @@ def refine(
         family: Of a language model; told from its name or config if None.
         system_prompt: A file with the system text for a language model.
         constrain: Let a language model write nothing but well-formed programs.
-        engine: Options of a language model's engine. The model stays loaded for the next call.
+        engine_options: Of a language model's engine. The model stays loaded for the next call.
 
     Returns:
         One for each text, in order: the refined `text` (None if dropped), the `decision` with its `reason`, the
@@ -55,13 +55,13 @@ def refine(
     recipe = make_recipe(
         input=(),
         output="",
-        refiners=refiners,
+        stages=refiners,
         level=level,
         keep_threshold=keep_threshold,
         family=family,
         system_prompt=system_prompt,
         constrain=constrain,
-        engine=dict(engine or {}),
+        engine_options=dict(engine_options or {}),
     )
     documents = [Document(str(number), text) for number, text in enumerate(texts)]
     for document in documents:
