@@ -10,7 +10,7 @@ import orjson
 import pytest
 import zstandard
 
-from prox.corpora import Block, Quarantined, corpus_file, decode, get_preset, read_blocks
+from prox.corpora import Block, PartWriter, Quarantined, corpus_file, decode, get_preset, read_blocks
 
 
 @pytest.fixture
@@ -57,6 +57,23 @@ def put_raw(tmp_path: Path) -> Callable[[str, bytes], str]:
     def write(name: str, data: bytes) -> str:
         (tmp_path / name).write_bytes(data)
         return str(tmp_path / name)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_part() -> Callable[..., None]:
+    """Write rows at once into one part, whose name says the format: `.parquet` or `.jsonl.zst`."""
+
+    def write(path: str | Path, rows: Any, like: Any = None) -> None:
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writer = PartWriter(
+            str(path.parent), path.name.partition(".")[0], "parquet" if path.suffix == ".parquet" else "jsonl", like
+        )
+        writer.write(rows)
+        writer.close()
+        assert writer.names == [path.name]
 
     return write
 

@@ -1,14 +1,17 @@
 import gzip
+import io
 import pickle
 
 import fsspec
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prox.corpora import Block, Quarantined, corpus_file, read_blocks
+from prox.corpora import Block, Quarantined, StorageError, corpus_file, read_blocks
 from prox.corpora.jsonl import slice_lines
 
 RECORDS = [{"text": f"page {n} " + "word " * n} for n in range(200)]
@@ -156,41 +159,59 @@ def test_a_file_that_is_not_what_its_ending_says_is_quarantined(put_raw, read):
         assert fault.reason in ("broken file: not gzip data", "broken file: not zstd data")
 
 
-def test_a_file_without_permission_is_quarantined_and_not_an_exception(put, monkeypatch):
+def test_a_file_without_permission_is_no_fault_of_its_content(put, monkeypatch):
     file = corpus_file(put("a.jsonl", b'{"text": "a"}\n'))
 
     def refuse(self, path, *args, **options):
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(type(fsspec.filesystem("file")), "open", refuse)
-    assert list(read_blocks(file)) == [Quarantined(file.path, 0, "broken file: cannot be opened: permission denied")]
+    with pytest.raises(StorageError, match=r"a\.jsonl cannot be opened: permission denied"):
+        list(read_blocks(file))
 
 
-def test_a_file_that_vanished_is_quarantined(put, tmp_path):
-    file = corpus_file(put("a.jsonl", b""))
-    (tmp_path / "a.jsonl").unlink()
-    (fault,) = read_blocks(file)
-    assert fault.reason == "broken file: cannot be opened: no such file or directory"
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.json", "a.parquet"])
+def test_a_file_that_vanished_is_no_fault_of_its_content(put, tmp_path, name):
+    file = corpus_file(put(name, b""))
+    (tmp_path / name).unlink()
+    with pytest.raises(StorageError, match="cannot be opened: no such file or directory"):
+        list(read_blocks(file))
 
 
-def test_an_input_error_in_the_middle_keeps_what_was_read(put, json_lines, read, monkeypatch):
-    path = put("a.jsonl", json_lines(RECORDS))
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.parquet"])
+def test_an_input_error_in_the_middle_is_no_fault_of_the_content(put, put_raw, json_lines, monkeypatch, name):
+    """A network that is gone for a minute must not cost the records that it would have brought."""
     from fsspec.implementations.local import LocalFileOpener
 
+    if name == "a.parquet":
+        sink = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(RECORDS), sink, row_group_size=20)
+        path = put_raw(name, sink.getvalue())
+    else:
+        path = put(name, json_lines(RECORDS))
     reads = []
 
     def failing(self, size=-1):
         reads.append(size)
         if len(reads) > 3:
             raise OSError(5, "Input/output error")
-        return self.f.read(1000)
+        return self.f.read(min(size, 1000) if name != "a.parquet" else size)
 
     monkeypatch.setattr(LocalFileOpener, "read", failing, raising=False)
-    documents, (fault,) = read(path)
-    assert texts(documents) == texts_of(RECORDS[: len(documents)])
-    assert len(documents) > 10
-    assert fault.reason == "broken file: cannot be read on: input/output error"
-    assert orjson.dumps(RECORDS[fault.record]).startswith(fault.raw)
+    blocks = read_blocks(corpus_file(path), block_bytes=1000)
+    with pytest.raises(StorageError, match=f"{name} cannot be read on: input/output error"):
+        assert not [block for block in blocks if isinstance(block, Quarantined)]
+
+
+def test_a_storage_that_delivers_little_at_a_time_changes_no_block(put, json_lines, blocks_of, monkeypatch):
+    from fsspec.implementations.local import LocalFileOpener
+
+    for name in ("a.jsonl", "a.jsonl.gz", "a.jsonl.zst"):
+        path = put(name, json_lines(RECORDS))
+        blocks = blocks_of(path, block_bytes=1000)
+        with monkeypatch.context() as patch:
+            patch.setattr(LocalFileOpener, "read", lambda self, size=-1: self.f.read(min(size, 77)), raising=False)
+            assert blocks_of(path, block_bytes=1000) == blocks
 
 
 def test_a_record_beyond_the_limit_keeps_its_head_and_the_rest_of_the_file(put, read, json_lines):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prox.corpora import get_preset, part_schema, read_records, table_from_rows, write_part
+from prox.corpora import get_preset, part_schema, read_records, table_from_rows
 from prox.corpora.arrow_values import is_json_text
 
 VALUES = st.recursive(
@@ -39,7 +39,7 @@ def same(stored, value):
 
 @settings(deadline=None, max_examples=200)
 @given(ROWS)
-def test_json_comes_back_from_parquet_with_its_types(tmp_path_factory, rows):
+def test_json_comes_back_from_parquet_with_its_types(tmp_path_factory, write_part, rows):
     path = str(tmp_path_factory.mktemp("parts") / "a.parquet")
     write_part(path, rows)
     stored = list(read_records(path))
@@ -54,7 +54,7 @@ def test_json_comes_back_from_parquet_with_its_types(tmp_path_factory, rows):
 
 @settings(deadline=None, max_examples=100)
 @given(ROWS, ROWS)
-def test_types_wished_for_change_no_value(tmp_path_factory, rows, others):
+def test_types_wished_for_change_no_value(tmp_path_factory, write_part, rows, others):
     path = str(tmp_path_factory.mktemp("parts") / "a.parquet")
     write_part(path, rows, like=table_from_rows(others).schema)
     for after, before in zip(read_records(path), rows, strict=True):

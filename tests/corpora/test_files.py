@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from prox.corpora import CorpusFile, corpus_file, find_files
@@ -72,11 +74,19 @@ def test_a_name_with_brackets_is_a_file_before_it_is_a_glob(put):
 
 def test_a_file_that_two_inputs_name_is_found_once(put, tmp_path):
     path = put("a.jsonl", b"{}")
-    assert find_files([path, str(tmp_path), f"{tmp_path}/*.jsonl"]).files == (CorpusFile(path, "jsonl", None, 2),)
+    (file,) = find_files([path, str(tmp_path), f"{tmp_path}/*.jsonl"])
+    assert file == CorpusFile(path, "jsonl", None, 2, file.version)
 
 
 def test_the_size_is_the_stored_size(put):
     assert corpus_file(put("a.jsonl", b"12345")).size == 5
+
+
+def test_a_file_that_was_written_again_has_another_version(put, tmp_path):
+    before = corpus_file(put("a.jsonl", b"12345"))
+    assert corpus_file(put("b.jsonl", b"12345")).version
+    os.utime(tmp_path / "a.jsonl", (1, 1))
+    assert corpus_file(before.path) != before
 
 
 def test_a_remote_path_keeps_its_protocol(memory):

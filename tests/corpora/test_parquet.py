@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from prox.corpora import Block, Quarantined, decode, find_files, get_preset, read_blocks, refined_rows, write_part
+from prox.corpora import Block, Quarantined, decode, find_files, get_preset, read_blocks, refined_rows
 from prox.corpora.decode import table_of
 
 UTC = datetime.UTC
@@ -58,7 +58,7 @@ def refine(path, texts=str.upper, preset="plain"):
     return pa.concat_tables(parts)
 
 
-def test_every_arrow_type_survives_from_parquet_to_parquet(put_table, tmp_path):
+def test_every_arrow_type_survives_from_parquet_to_parquet(put_table, write_part, tmp_path):
     path = put_table(rich_table())
     before = pq.read_table(path)
     refined = refine(path)
@@ -232,7 +232,7 @@ def test_column_descriptions_that_no_longer_fit_are_left_out(put_table):
     assert refine(put_table(table), preset="redpajama-v2").schema.metadata == {b"own": b"kept"}
 
 
-def test_parquet_becomes_json_lines_with_iso_instants_base64_and_decimal_strings(put_table, tmp_path):
+def test_parquet_becomes_json_lines_with_iso_instants_base64_and_decimal_strings(put_table, write_part, tmp_path):
     path = str(tmp_path / "out.jsonl.zst")
     write_part(path, refine(put_table(rich_table())))
     from prox.corpora import read_records

@@ -9,7 +9,6 @@ from prox.corpora import (
     read_blocks,
     read_records,
     refined_rows,
-    write_part,
 )
 
 SAMPLES = {
@@ -31,7 +30,7 @@ def test_the_folder_of_real_samples_gives_all_its_corpus_files(formats):
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_real_records_go_to_parquet_and_json_lines_and_back_unchanged(formats, tmp_path, name):
+def test_real_records_go_to_parquet_and_json_lines_and_back_unchanged(formats, write_part, tmp_path, name):
     path = str(formats / name)
     preset = choose_preset(path)
     parts, count = [], 0

@@ -1,25 +1,26 @@
 import base64
+import uuid
 
 import fsspec
 import orjson
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from prox.corpora import (
+    PartWriter,
     Quarantined,
     concat_rows,
     decode,
-    find_files,
     get_preset,
+    quarantine_rows,
     read_blocks,
     read_records,
     refined_rows,
     write_atomically,
-    write_part,
-    write_quarantine,
 )
 from prox.corpora.json_text import loads
-from prox.errors import UsageError
 
 
 def rows_of(path, preset="plain"):
@@ -30,7 +31,7 @@ def rows_of(path, preset="plain"):
     return concat_rows(parts)
 
 
-def test_json_lines_keep_every_value_as_it_was(put, tmp_path):
+def test_json_lines_keep_every_value_as_it_was(put, write_part, tmp_path):
     line = (
         b'{"id":7,"text":"a\\u0000b","f":0.1,"g":1e-7,"h":-0.0,"i":5.0,"n":NaN,"b":18446744073709551617,'
         b'"s":"\\ud800","m":{"x":[null,{}]},"z":null}\n'
@@ -42,34 +43,100 @@ def test_json_lines_keep_every_value_as_it_was(put, tmp_path):
     assert list(record) == list(loads(line))
 
 
-@pytest.mark.parametrize("name", ["p.parquet", "p.jsonl", "p.jsonl.gz", "p.jsonl.zst", "p.ndjson"])
-@pytest.mark.parametrize("place", ["local", "memory"])
-def test_every_format_is_written_to_every_place(put, tmp_path, memory, json_lines, name, place):
+@pytest.mark.parametrize("name", ["p.parquet", "p.jsonl.zst"])
+def test_both_formats_keep_the_records(put, write_part, tmp_path, json_lines, name):
     records = [{"id": n, "text": f"t{n}", "m": {"a": [n]}} for n in range(3)]
-    out = f"{tmp_path}/new/folder/{name}" if place == "local" else f"memory://new/{name}"
-    size = write_part(out, rows_of(put("a.jsonl", json_lines(records))))
-    assert list(read_records(out)) == records
-    assert find_files(out)[0].size == size
+    write_part(tmp_path / name, rows_of(put("a.jsonl", json_lines(records))))
+    assert list(read_records(f"{tmp_path}/{name}")) == records
 
 
-def test_the_same_rows_give_the_same_bytes(tmp_path):
+def test_the_same_rows_give_the_same_bytes(write_part, tmp_path):
     rows = [{"id": "a", "text": "b"}]
-    for name in ("p.parquet", "p.jsonl.gz", "p.jsonl.zst"):
-        write_part(f"{tmp_path}/1/{name}", rows)
-        write_part(f"{tmp_path}/2/{name}", rows)
+    for name in ("p.parquet", "p.jsonl.zst"):
+        write_part(tmp_path / "1" / name, rows)
+        write_part(tmp_path / "2" / name, rows)
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 
 @pytest.mark.parametrize("rows", [[], pa.table({"id": pa.array([], pa.int32()), "text": pa.array([], pa.string())})])
 @pytest.mark.parametrize("name", ["p.parquet", "p.jsonl.zst"])
-def test_a_part_may_be_empty(tmp_path, rows, name):
-    write_part(f"{tmp_path}/{name}", rows)
+def test_a_part_may_be_empty(write_part, tmp_path, rows, name):
+    write_part(tmp_path / name, rows)
     assert list(read_records(f"{tmp_path}/{name}")) == []
 
 
-def test_an_ending_that_says_no_format_is_wrong_use(tmp_path):
-    with pytest.raises(UsageError, match=r"must be \.parquet"):
-        write_part(f"{tmp_path}/part.csv", [])
+@pytest.mark.parametrize(("format", "ending"), [("parquet", "parquet"), ("jsonl", "jsonl.zst")])
+def test_a_part_is_written_bit_by_bit(tmp_path, format, ending):
+    records = [{"id": n, "text": f"t{n}", "m": {"a": [n]}} for n in range(9)]
+    writer = PartWriter(str(tmp_path), "part-000001", format)
+    for start in range(0, 9, 2):
+        writer.write(records[start : start + 2])
+    writer.close()
+    assert writer.names == [f"part-000001.{ending}"]
+    assert list(read_records(f"{tmp_path}/part-000001.{ending}")) == records
+
+
+def test_a_part_of_many_small_blocks_has_few_row_groups_and_one_of_large_blocks_several(tmp_path, monkeypatch):
+    table = pa.table({"id": ["a"] * 100, "text": ["word " * 20] * 100})
+    for limit, groups in ((32 << 20, 1), (3 * table.nbytes, 4)):
+        monkeypatch.setattr("prox.corpora.write._ROW_GROUP_BYTES", limit)
+        writer = PartWriter(str(tmp_path), f"part-{groups}", "parquet")
+        for _ in range(10):
+            writer.write(table)
+        writer.close()
+        written = pq.ParquetFile(tmp_path / f"part-{groups}.parquet")
+        assert (written.num_row_groups, written.metadata.num_rows) == (groups, 1000)
+
+
+def test_a_part_larger_than_memory_is_on_disk_before_it_is_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("prox.corpora.write._ROW_GROUP_BYTES", 1000)
+    writer = PartWriter(str(tmp_path), "part", "parquet")
+    table = pa.table({"text": [uuid.uuid4().hex for _ in range(1000)]})
+    writer.write(table)
+    before = (tmp_path / "part.parquet").stat().st_size
+    writer.write(table)
+    assert (tmp_path / "part.parquet").stat().st_size - before > 10_000
+    writer.close()
+    assert pq.read_table(tmp_path / "part.parquet").num_rows == 2000
+
+
+def test_rows_of_other_types_go_on_in_a_further_file(tmp_path):
+    one, other = pa.table({"id": ["a"], "n": [1]}), pa.table({"id": ["b"], "n": ["x"]})
+    writer = PartWriter(str(tmp_path), "part", "parquet")
+    for table in (one, one, other, one):
+        writer.write(table)
+    writer.close()
+    assert writer.names == ["part.parquet", "part_002.parquet", "part_003.parquet"]
+    assert [pq.read_table(tmp_path / name).num_rows for name in writer.names] == [2, 1, 1]
+
+
+def test_json_records_keep_the_types_of_those_before_them(tmp_path):
+    """Each block had columns of its own types, and so a file of its own."""
+    writer = PartWriter(str(tmp_path), "part", "parquet")
+    writer.write([{"id": "a", "text": "t", "extra": 1}])
+    writer.write([{"id": "b", "text": "t", "extra": None}])
+    writer.write([{"id": "c", "text": "t"}])
+    writer.close()
+    assert writer.names == ["part.parquet"]
+    assert pq.read_table(tmp_path / "part.parquet")["extra"].to_pylist() == [1, None, None]
+
+
+@pytest.mark.parametrize("format", ["parquet", "jsonl"])
+def test_a_part_that_is_closed_is_on_the_disk(tmp_path, monkeypatch, format):
+    def fail(*args):
+        raise OSError(5, "Input/output error")
+
+    writer = PartWriter(str(tmp_path), "part", format)
+    writer.write([{"id": "a", "text": "t"}])
+    monkeypatch.setattr("prox.corpora.write.os.fsync", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        writer.close()
+
+
+def test_a_writer_without_rows_writes_no_file(tmp_path):
+    writer = PartWriter(str(tmp_path), "part", "parquet")
+    writer.close()
+    assert writer.names == list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
@@ -142,25 +209,26 @@ def test_rows_of_several_blocks_join_also_where_their_types_differ():
     assert concat_rows([]) == []
 
 
-def test_the_quarantine_keeps_every_byte(tmp_path):
+def test_the_quarantine_keeps_every_byte(write_part, tmp_path):
     entries = [
         Quarantined("f.jsonl", 3, "invalid JSON: x", b'{"a": "\xc3\xa4', None),
-        Quarantined("f.jsonl", 9, "invalid UTF-8: x", b"\xff\0\n", None),
+        Quarantined("f.jsonl", 9, "invalid UTF-8: x", b"\xff\0\n", None, offset=4096),
         Quarantined("g.parquet", 0, "no text: x", b'{"text":null}', "id-1"),
     ]
     path = f"{tmp_path}/quarantine/part-0.jsonl.zst"
-    write_quarantine(path, entries)
+    write_part(path, quarantine_rows(entries))
     rows = list(read_records(path))
-    assert list(rows[0]) == ["file", "record", "id", "reason", "raw", "raw_encoding"]
+    assert list(rows[0]) == ["file", "record", "offset", "id", "reason", "raw", "raw_encoding"]
     restored = [
         base64.b64decode(row["raw"]) if row["raw_encoding"] == "base64" else row["raw"].encode() for row in rows
     ]
     assert restored == [entry.raw for entry in entries]
     assert [row["raw_encoding"] for row in rows] == ["utf-8", "base64", "utf-8"]
     assert [row["id"] for row in rows] == [None, None, "id-1"]
+    assert [(row["record"], row["offset"]) for row in rows] == [(3, 0), (9, 4096), (0, 0)]
 
 
-def test_a_column_marked_as_json_that_holds_something_else_stays_text(tmp_path):
+def test_a_column_marked_as_json_that_holds_something_else_stays_text(write_part, tmp_path):
     field = pa.field("m", pa.string(), metadata={"prox.encoding": "json"})
     table = pa.table({"id": ["a", "b"], "text": ["t", "t"], "m": ["{no", "[1]"]})
     table = table.cast(pa.schema([*(table.field(n) for n in (0, 1)), field]))
@@ -168,9 +236,10 @@ def test_a_column_marked_as_json_that_holds_something_else_stays_text(tmp_path):
     assert [record["m"] for record in read_records(f"{tmp_path}/p.parquet")] == ["{no", [1]]
 
 
-def test_json_text_in_parquet_becomes_json_again(put, tmp_path, json_lines):
+def test_json_text_in_parquet_becomes_json_again(put, write_part, tmp_path, json_lines):
     records = [{"id": "a", "text": "t", "m": {"en": 0.5}}, {"id": "b", "text": "t", "m": [1]}]
     write_part(f"{tmp_path}/p.parquet", rows_of(put("a.jsonl", json_lines(records))))
     write_part(f"{tmp_path}/q.parquet", rows_of(f"{tmp_path}/p.parquet"))
-    write_part(f"{tmp_path}/q.jsonl", rows_of(f"{tmp_path}/q.parquet"))
-    assert [orjson.loads(line) for line in (tmp_path / "q.jsonl").read_bytes().splitlines()] == records
+    write_part(f"{tmp_path}/q.jsonl.zst", rows_of(f"{tmp_path}/q.parquet"))
+    lines = zstandard.ZstdDecompressor().stream_reader((tmp_path / "q.jsonl.zst").read_bytes()).read().splitlines()
+    assert list(map(orjson.loads, lines)) == records

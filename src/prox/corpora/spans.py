@@ -40,16 +40,18 @@ def lines_of_span(
         BrokenStreamError: By the iterator, after the last readable byte.
     """
     plain = file.compression is None
-    pieces = read_pieces(file, max(0, span.first - 1) if plain else 0, span.last, on_share)
+    pieces = read_pieces(file, span.first if plain else 0, span.last, on_share)
     if span.first == 0:
         return _without_mark(_until(span.last, 0, b"", pieces))
-    line, position, at_line = 0, span.first - 1 if plain else 0, False
+    line, position, at_line = 0, span.first - 1 if plain else 0, not plain
     try:
         for offset, chunk in pieces:
             inside = offset >= span.first
             if inside and span.last is not None and offset >= span.last:
                 break
             begin = 0 if at_line else chunk.find(b"\n") + 1
+            if inside and at_line and position == 0:
+                return _without_mark(_until(span.last, offset, chunk, pieces))
             if inside and (at_line or begin):
                 start = Start(line + (begin > 0), position + begin)
                 if plain:
@@ -92,9 +94,14 @@ def _until(last: int | None, offset: int, chunk: bytes, pieces: Iterator[tuple[i
         if chunk:
             yield chunk
             at_line = chunk.endswith(b"\n")
-        if (following := next(pieces, None)) is None:
+        try:
+            offset, chunk = next(pieces)
+        except StopIteration:
             return
-        offset, chunk = following
+        except BrokenStreamError as error:
+            if at_line and last is not None and error.position >= last:
+                return  # it is told by the span in which it shows
+            raise
     while not at_line:
         end = chunk.find(b"\n") + 1
         if piece := chunk[: end or None]:

@@ -113,7 +113,7 @@ def read_pieces(
     All members of a gzip file and all frames of a zstd file are read; zero padding behind them is passed over.
 
     Args:
-        first: Of a plain file: start at this byte.
+        first: Of a plain file: a piece begins at this byte, and the first piece is the byte before it.
         cut: Of a plain file: a piece ends at this byte.
 
     Raises:
@@ -148,9 +148,9 @@ def read_exactly(raw: IO[bytes], size: int, name: str) -> bytes:
 
 
 def _plain(raw: IO[bytes], name: str, first: int, cut: int | None) -> Iterator[tuple[int, bytes]]:
-    position = first
+    position = max(0, first - 1)
     try:
-        raw.seek(first)
+        raw.seek(position)
     except Exception as error:  # as above
         raise StorageError(f"{name} cannot be read on: {describe(error)}") from error
     if first and (byte := read_exactly(raw, 1, name)):
