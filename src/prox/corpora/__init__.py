@@ -2,7 +2,7 @@
 
 from prox.corpora.blocks import BLOCK_BYTES, lies_in_lines, read_blocks
 from prox.corpora.columns import table_from_rows
-from prox.corpora.decode import Batch, decode
+from prox.corpora.decode import Batch, decode, table_of
 from prox.corpora.files import (
     CorpusFile,
     FoundFiles,
@@ -20,7 +20,7 @@ from prox.corpora.records import WHOLE, Block, Extent, Quarantined, Span
 from prox.corpora.rows import Rows, concat_rows, refined_rows
 from prox.corpora.schema import part_schema
 from prox.corpora.streams import StorageError, check_unchanged
-from prox.corpora.write import PartWriter, quarantine_rows, sync_folder, write_atomically
+from prox.corpora.write import PartWriter, is_half_written, quarantine_rows, sync_folder, write_atomically
 
 __all__ = [
     "BLOCK_BYTES",
@@ -47,6 +47,7 @@ __all__ = [
     "find_files",
     "first_records",
     "get_preset",
+    "is_half_written",
     "is_in_memory",
     "is_local",
     "lies_in_lines",
@@ -62,5 +63,6 @@ __all__ = [
     "shown_path",
     "sync_folder",
     "table_from_rows",
+    "table_of",
     "write_atomically",
 ]

@@ -124,8 +124,7 @@ def read_pieces(
         codec = _CODECS[file.compression] if file.compression else None
         pieces = _unpack(raw, codec, file.shown) if codec else _plain(raw, file.shown, first, cut)
         for offset, piece in pieces:
-            if file.size:
-                on_share(raw.tell() / file.size)
+            on_share(raw.tell() / file.size if file.size else 0.0)
             yield offset, piece
 
 

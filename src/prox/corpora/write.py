@@ -161,6 +161,11 @@ def write_atomically(path: str, data: bytes) -> None:
     sync_folder(folder)
 
 
+def is_half_written(name: str) -> bool:
+    """Whether a file is what `write_atomically` leaves behind when its process is killed."""
+    return name.startswith(".") and name.endswith(".tmp")
+
+
 def sync_folder(folder: str) -> None:
     """Make the rename survive a crash of the machine."""
     with contextlib.suppress(OSError):  # Windows cannot open folders

@@ -115,13 +115,18 @@ def refine_corpus(
     files = find_files(recipe.input)
     recipe = recipe.model_copy(update={"output": _without_slashes(recipe.output)})
     _check_place(recipe)
-    _claim(recipe.output)
-    with locked(recipe.output) as lock:
-        try:
-            return _Run(recipe, files, lock, on_progress).go(start_over, despite_changes)
-        finally:
-            with contextlib.suppress(OSError):
-                sweep(recipe.output)
+    made = _claim(recipe.output)
+    try:
+        with locked(recipe.output) as lock:
+            try:
+                return _Run(recipe, files, lock, on_progress).go(start_over, despite_changes)
+            finally:
+                with contextlib.suppress(OSError):
+                    sweep(recipe.output)
+    finally:
+        with contextlib.suppress(OSError):  # a wrong call leaves nothing; a folder with something in it stays
+            for folder in made:
+                folder.rmdir()
 
 
 class _Run:
@@ -477,21 +482,20 @@ def _check_place(recipe: Recipe) -> None:
             raise UsageError(f"{output} lies in the input {given}: a later run could read it. Name a folder beside it")
 
 
-def _claim(output: str) -> None:
-    """Make the output folder, or refuse one with something in it that is not a run's."""
+def _claim(output: str) -> list[Path]:
+    """Make the output folder, or refuse one with something in it that is not a run's; the folders that were made."""
     fs, path = open_file_system(output)
+    made = [folder for folder in (Path(path), *Path(path).parents) if not folder.exists()] if is_local(fs) else []
     try:
         if fs.exists(path):
             names = {name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False)}
-            others = {name for name in names if not is_half_written(name)} - {
-                LOCK_FILE,
-                PLAN_FILE,
-            }  # all before run.json
+            others = {name for name in names if not is_half_written(name)} - {LOCK_FILE, PLAN_FILE}
             if others and RUN_FILE not in names:
                 raise UsageError(f"{output} is not empty; name a new folder, or remove it first")
         fs.makedirs(path, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot make the folder {output}: {error}") from error
+    return made
 
 
 def _remove_run(output: str) -> None:
