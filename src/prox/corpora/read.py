@@ -110,19 +110,53 @@ def choose_presets(
         files = [file for file in files if file.format != "warc"]
         others, problems = choose_presets(files, name, text_field) if files else ({}, [])
         return others | of_archives, problems
+    if name:  # one file that has the text is enough: nobody has to open all others
+        return dict.fromkeys([file.path for file in files], _named_preset(files, name, text_field)), []
     presets: dict[str, Preset] = {}
     faults: dict[str, ProxError] = {}
-    for start, file in enumerate(files):
-        try:
-            if name:  # one file that has the text is enough: nobody has to open all others
-                return dict.fromkeys([file.path for file in files], choose_preset(files[start:], name, text_field)), []
-            presets[file.path] = choose_preset([file], None, text_field)
-        except (UsageError, StorageError) as error:
-            faults[file.path] = error
+
+    def look_into(some: Sequence[CorpusFile]) -> None:
+        for file in some:
+            try:
+                presets[file.path] = choose_preset([file], None, text_field)
+            except (UsageError, StorageError) as error:
+                faults[file.path] = error
+
+    for group in _groups(files):
+        look_into(group[:: max(1, len(group) // _LOOKED_INTO)])
+        unseen = [file for file in group if file.path not in presets and file.path not in faults]
+        found = {presets[file.path] for file in group if file.path in presets}
+        if len(found) == 1:
+            presets |= dict.fromkeys([file.path for file in unseen], found.pop())
+        else:
+            look_into(unseen)
     if faults and not presets:
         raise next(iter(faults.values()))
     ((most_frequent, _),) = Counter(presets.values()).most_common(1)
     return presets | dict.fromkeys(faults, most_frequent), [str(error) for error in faults.values()]
+
+
+_LOOKED_INTO = 32
+"""Files of one folder and format that are looked into; if they are all alike, the others are taken to be so, too."""
+
+
+def _groups(files: Sequence[CorpusFile]) -> list[list[CorpusFile]]:
+    groups: dict[tuple[str, str, str | None], list[CorpusFile]] = {}
+    for file in files:
+        groups.setdefault((file.path.rpartition("/")[0], file.format, file.compression), []).append(file)
+    return list(groups.values())
+
+
+def _named_preset(files: Sequence[CorpusFile], name: str, text_field: str | None) -> Preset:
+    """The preset of that name, if at least one file has its text field."""
+    fault: ProxError | None = None
+    for start in range(min(len(files), _LOOKED_INTO)):
+        try:
+            return choose_preset(files[start:], name, text_field)
+        except (UsageError, StorageError) as error:
+            fault = fault or error
+    assert fault is not None
+    raise fault
 
 
 def _recognised_or_plain(records: Sequence[dict[str, Any]]) -> Preset:
