@@ -14,7 +14,7 @@ BIN := .venv/bin
 .venv/models: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --retries 1 --timeout 20 \
 		--no-deps --extra-index-url https://download.pytorch.org/whl/cpu 'torch==2.13.0'
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,models]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,models,ray,warc,datatrove]'
 	@touch $@
 
 demo: .venv/ready  ## refine the sample pages with the embedded tagger and show the result
@@ -32,7 +32,7 @@ lint: .venv/ready
 	$(BIN)/lint-imports
 
 bench: .venv/ready  ## speed and quality, one line of JSON each (see benchmarks/README.md)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench,warc]'
 	for script in benchmarks/*_speed.py benchmarks/*_memory.py benchmarks/*_quality.py; do $(BIN)/python $$script || exit 1; done
 
 clean:

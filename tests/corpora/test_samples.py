@@ -25,8 +25,8 @@ SAMPLES = {
 
 def test_the_folder_of_real_samples_gives_all_its_corpus_files(formats):
     found = find_files(str(formats))
-    assert [file.name for file in found] == sorted(SAMPLES)
-    assert any(path.endswith("whirlwind.warc.gz") for path in found.passed_over)
+    assert [file.name for file in found if file.format != "warc"] == sorted(SAMPLES)
+    assert any(path.endswith("whirlwind.warc.wat.gz") for path in found.passed_over)
 
 
 @pytest.mark.parametrize("name", SAMPLES)

@@ -88,6 +88,12 @@ Corpus: TypeAlias = Annotated[
 TextField: TypeAlias = Annotated[
     str | None, typer.Option(metavar="NAME", help="The field or column that holds the text.")
 ]
+HtmlToText: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="What makes text of the HTML pages of a web archive: resiliparse (default) or trafilatura."
+    ),
+]
 Format: TypeAlias = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Format of the refined text: parquet, or jsonl (JSON Lines with zstd)."),

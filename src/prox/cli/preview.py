@@ -10,6 +10,7 @@ from prox.cli.options import (
     Corpus,
     EngineOptions,
     Family,
+    HtmlToText,
     KeepThreshold,
     OneLevel,
     RecipeFile,
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 
 def preview(
-    input: Annotated[list[str], typer.Argument(metavar="INPUT", help="Files, folders or globs of JSONL or Parquet.")],
+    input: Annotated[
+        list[str], typer.Argument(metavar="INPUT", help="Files, folders or globs of JSONL, Parquet, WARC or WET.")
+    ],
     count: Annotated[int, typer.Option("-n", "--count", min=1, help="How many documents.")] = 5,
     recipe: RecipeFile = None,
     refiner: Refiners = None,
@@ -39,6 +42,7 @@ def preview(
     engine_option: EngineOptions = None,
     corpus: Corpus = None,
     text_field: TextField = None,
+    html_to_text: HtmlToText = None,
     full: Annotated[bool, typer.Option("--full", help="Show every line of long documents.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Write one line of JSON for each document.")] = False,
 ) -> None:
@@ -69,6 +73,7 @@ def preview(
         engine_options=engine_options(engine_option) or None,
         corpus=corpus,
         text_field=text_field,
+        html_to_text=html_to_text,
         workers=1,
     )
     console = Console()

@@ -1,6 +1,6 @@
 """`prox refine`: a corpus in, refined text and the programs that made it out."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from prox.cli.options import (
     Family,
     Format,
     Gpus,
+    HtmlToText,
     KeepThreshold,
     Memory,
     MostUnusable,
@@ -34,8 +35,14 @@ from prox.cli.options import (
 
 
 def refine(
-    input: Annotated[list[str], typer.Argument(metavar="INPUT", help="Files, folders or globs of JSONL or Parquet.")],
-    output: Annotated[str, typer.Argument(metavar="OUTPUT", help="A new folder, or that of the run to continue.")],
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT... OUTPUT",
+            help="Files, folders or globs of JSONL, Parquet, WARC or WET; then a new folder, or that of the run to "
+            "continue. A recipe may name them instead.",
+        ),
+    ] = None,
     recipe: RecipeFile = None,
     refiner: Refiners = None,
     level: OneLevel = None,
@@ -49,6 +56,7 @@ def refine(
     most_unusable: MostUnusable = None,
     corpus: Corpus = None,
     text_field: TextField = None,
+    html_to_text: HtmlToText = None,
     format: Format = None,
     unit_bytes: UnitBytes = None,
     unit_documents: UnitDocuments = None,
@@ -76,8 +84,7 @@ def refine(
 
     resolved = recipe_from_options(
         recipe,
-        input=tuple(input),
-        output=output,
+        **_places(paths or [], recipe),
         stages=refiner,
         level=level,
         keep_threshold=keep_threshold,
@@ -90,6 +97,7 @@ def refine(
         most_unusable=most_unusable,
         corpus=corpus,
         text_field=text_field,
+        html_to_text=html_to_text,
         format=format,
         unit_bytes=unit_bytes,
         unit_documents=unit_documents,
@@ -100,3 +108,19 @@ def refine(
         time_limit=time_limit,
     )
     run(resolved, json, start_over, despite_changes)
+
+
+def _places(paths: list[str], recipe: str | None) -> dict[str, Any]:
+    """INPUT and OUTPUT, as far as they are not left to the recipe."""
+    from prox.errors import UsageError
+    from prox.runs.recipe import read_recipe
+
+    named = read_recipe(recipe).keys() if recipe is not None else ()
+    if len(paths) > 1:
+        return {"input": tuple(paths[:-1]), "output": paths[-1]}
+    if paths and "output" in named:
+        return {"input": (paths[0],)}
+    if not paths and {"input", "output"} <= set(named):
+        return {}
+    missing = "OUTPUT, a new folder for the refined text" if paths or "input" in named else "INPUT and OUTPUT"
+    raise UsageError(f"name {missing}: prox refine INPUT... OUTPUT, e.g. prox refine crawl/*.jsonl.gz refined")

@@ -9,6 +9,7 @@ from prox.corpora.parquet import slice_parquet
 from prox.corpora.records import WHOLE, Block, Extent, Quarantined, Span
 from prox.corpora.spans import lines_of_span, rejoined
 from prox.corpora.streams import BrokenStreamError, OnShare, ignore_share
+from prox.corpora.warc import slice_warc
 
 BLOCK_BYTES = 8 << 20
 MAX_RECORD_BYTES = 64 << 20
@@ -39,6 +40,9 @@ def read_blocks(
         file = corpus_file(file)
     if file.format == "parquet":
         yield from slice_parquet(file, block_bytes, max_record_bytes, on_share, span, extent)
+        return
+    if file.format == "warc":
+        yield from slice_warc(file, block_bytes, max_record_bytes, on_share, span, extent)
         return
     start, chunks = lines_of_span(file, span, on_share)
     if file.format == "json" and span == WHOLE:  # values that lie otherwise than in lines have no spans

@@ -11,6 +11,7 @@ from prox.corpora import json_text
 from prox.corpora.arrow_values import RowMetadata, column_values, row_values, take_rows, to_json_value
 from prox.corpora.identity import id_fault, id_text, is_id, made_id, own_id, shown_id
 from prox.corpora.json_text import InvalidJsonError
+from prox.corpora.pages import NoTextError, page_records
 from prox.corpora.presets import Preset
 from prox.corpora.records import Block, Quarantined
 from prox.corpora.text_columns import text_values
@@ -42,7 +43,7 @@ class Batch:
 
 def decode(block: Block, preset: Preset) -> Batch:
     """Parse a block. A record without a usable text is quarantined; nothing raises."""
-    batch = _decode_table(block, preset) if block.layout == "arrow" else _decode_json(block, preset)
+    batch = _decode_table(block, preset) if block.layout == "arrow" else _decode_records(block, preset)
     if block.offset:
         return replace(batch, quarantined=[replace(entry, offset=block.offset) for entry in batch.quarantined])
     return batch
@@ -59,11 +60,16 @@ def json_values(block: Block) -> Iterator[tuple[int, bytes, Any]]:
                 yield number, raw, error
 
 
+def raw_records(block: Block, preset: Preset) -> Iterator[tuple[int, bytes, Any]]:
+    """Number, raw bytes and value of each record of a block that is no table; an error where there is none."""
+    return page_records(block, preset.html_to_text) if block.layout == "warc" else json_values(block)
+
+
 def record_fault(value: Any) -> str | None:
-    """Why a JSON value of `json_values` is no record; None if it is one."""
+    """Why a value of `raw_records` is no record; None if it is one."""
     if isinstance(value, dict):
         return None
-    return str(value) if isinstance(value, InvalidJsonError) else f"not an object: {_JSON_NAMES[type(value)]}"
+    return str(value) if isinstance(value, ValueError) else f"not an object: {_JSON_NAMES[type(value)]}"
 
 
 def table_of(block: Block) -> pa.Table:
@@ -82,13 +88,14 @@ _JSON_NAMES = {
 }
 
 
-def _decode_json(block: Block, preset: Preset) -> Batch:
+def _decode_records(block: Block, preset: Preset) -> Batch:
     batch = Batch(block.file, preset)
     used = preset.used_fields
     places: list[int] = []
-    for number, raw, record in json_values(block):
+    for number, raw, record in raw_records(block, preset):
         if reason := record_fault(record):
-            batch.quarantined.append(Quarantined(block.file, number, reason, raw))
+            id_of_page = record.id if isinstance(record, NoTextError) else None
+            batch.quarantined.append(Quarantined(block.file, number, reason, raw, shown_id(id_of_page)))
             continue
         if not all(name.isascii() or json_text.is_writable(name) for name in record):
             reason = "lone surrogate: the name of a field is not Unicode"

@@ -11,12 +11,21 @@ import fsspec
 
 from prox.errors import UsageError
 
-Format = Literal["jsonl", "json", "parquet"]
+Format = Literal["jsonl", "json", "parquet", "warc"]
 Compression = Literal["gzip", "zstd"]
 
-_FORMATS: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".parquet": "parquet"}
+_FORMATS: dict[str, Format] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".warc": "warc",
+    ".wet": "warc",
+}
 _COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
-ENDINGS = ".jsonl, .ndjson, .json (each also with .gz or .zst) and .parquet"
+ENDINGS = ".jsonl, .ndjson, .json, .warc, .wet (each also with .gz or .zst) and .parquet"
+_AS_TEXT = (".warc.txt", ".wet.txt")  # web archives that somebody looked at or cut with a text tool
+_WAT = (".wat", ".wat.gz", ".wat.zst", ".wat.zstd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,7 @@ def file_format(path: str) -> tuple[Format, Compression | None] | None:
         if name.endswith(ending):
             format = _FORMATS.get(_ending(name.removesuffix(ending)))
             return (format, compression) if format and format != "parquet" else None
-    format = _FORMATS.get(_ending(name))
+    format = "warc" if name.endswith(_AS_TEXT) else _FORMATS.get(_ending(name))
     return (format, None) if format else None
 
 
@@ -168,6 +177,10 @@ def open_file_system(given: str) -> tuple[Any, str]:
 
 
 def _named_file(fs: Any, path: str, given: str) -> CorpusFile:
+    if path.lower().endswith(_WAT):
+        raise UsageError(
+            f"{given} is WAT: metadata of pages without their text. Name the .warc or .wet file it was made from."
+        )
     if file_format(path) is None:
         raise UsageError(f"{given} has an ending that prox does not read; it reads {ENDINGS}.")
     return _corpus_file(fs, path, fs.info(path))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prox.corpora.pages import HtmlToText
 from prox.errors import UsageError
 
 
@@ -17,12 +18,14 @@ class Preset:
         id_fields: The first of them that a record fills gives its id; a record that fills none gets an id made from
             its content and position.
         marks: Sets of fields; records that have all fields of one set are recognised as this corpus.
+        html_to_text: What makes text of the HTML pages of a web archive.
     """
 
     name: str
     text_field: str = "text"
     id_fields: tuple[str, ...] = ("id",)
     marks: tuple[frozenset[str], ...] = ()
+    html_to_text: HtmlToText = "resiliparse"
 
     @property
     def used_fields(self) -> frozenset[str]:
@@ -70,6 +73,7 @@ PRESETS: tuple[Preset, ...] = (
     Preset("dolma", marks=_marks("id text source added")),
     Preset("openwebmath", marks=_marks("text url date metadata")),
     Preset("c4", marks=_marks("text url timestamp")),
+    Preset("warc"),  # told from the format of the file
     Preset("plain", marks=_marks("text")),
 )
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Layout = Literal["lines", "values", "arrow"]
+Layout = Literal["lines", "values", "arrow", "warc"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,9 @@ class Block:
     """Consecutive records of one file, still undecoded: cheap to cut, cheap to send to a worker process.
 
     Records count from 0 within their file. In JSON Lines the number of a record is the number of its line, blank
-    lines counted, so that `sed -n` finds it; in Parquet it is the row, in a JSON array the element. In a part of a
-    plain JSON Lines file, where nobody has counted what stands before, lines count from the part's first byte.
+    lines counted, so that `sed -n` finds it; in Parquet it is the row, in a JSON array the element, in a web
+    archive the record of any type. In a part of a plain JSON Lines file, where nobody has counted what stands before,
+    lines count from the part's first byte.
 
     Attributes:
         file: Path of the file, as in `CorpusFile.shown`.
@@ -47,7 +48,8 @@ class Block:
         offset: The byte of the file from which its records are counted.
         position: The byte at which the payload of `lines` begins in the unpacked file.
         payload: `lines`: raw lines joined by `\\n`; `values`: one raw JSON value per element; `arrow`: an Arrow IPC
-            stream.
+            stream; `warc`: for each record, what its headers say as a line of JSON and then its page, or nothing if it
+            has no page.
     """
 
     file: str
@@ -67,7 +69,8 @@ class Quarantined:
         record: Number of the record in its file, counted as in `Block`.
         reason: `kind: detail`; the kind is one of a few fixed phrases ("invalid UTF-8", "invalid JSON",
             "not an object", "no text", "lone surrogate", "record too long", "broken file").
-        raw: The record as it stands in the file; of a Parquet row, the row as JSON.
+        raw: The record as it stands in the file; of a Parquet row, the row as JSON; of a page, what
+            its headers say as a line of JSON, and then the page.
         id: The id of the record, if it could be read.
         offset: As in `Block`.
     """

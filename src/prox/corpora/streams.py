@@ -128,8 +128,15 @@ def read_pieces(
             yield offset, piece
 
 
-def _read(raw: IO[bytes], size: int, name: str) -> bytes:
-    """So many bytes, fewer only at the end: what a piece is may not depend on how storage delivers it."""
+def read_exactly(raw: IO[bytes], size: int, name: str) -> bytes:
+    """So many bytes, fewer only at the end: what a piece is may not depend on how storage delivers it.
+
+    Args:
+        name: Of the file, for the error.
+
+    Raises:
+        StorageError: The storage does not answer.
+    """
     data = b""
     try:
         while len(data) < size and (more := raw.read(size - len(data))):
@@ -145,10 +152,10 @@ def _plain(raw: IO[bytes], name: str, first: int, cut: int | None) -> Iterator[t
         raw.seek(position)
     except Exception as error:  # as above
         raise StorageError(f"{name} cannot be read on: {describe(error)}") from error
-    if first and (byte := _read(raw, 1, name)):
+    if first and (byte := read_exactly(raw, 1, name)):
         yield position, byte
         position += 1
-    while data := _read(
+    while data := read_exactly(
         raw, _PLAIN_PIECE if cut is None or cut <= position else min(_PLAIN_PIECE, cut - position), name
     ):
         yield position, data
@@ -157,11 +164,11 @@ def _plain(raw: IO[bytes], name: str, first: int, cut: int | None) -> Iterator[t
 
 def _unpack(raw: IO[bytes], codec: _Codec, name: str) -> Iterator[tuple[int, bytes]]:
     position = 0  # of `data` in the raw file
-    data = _read(raw, _COMPRESSED_PIECE, name)
+    data = read_exactly(raw, _COMPRESSED_PIECE, name)
     if not data:
         raise BrokenStreamError(f"not {codec.name} data: the file is empty", 0)
     while data:
-        while len(data) < 4 and (more := _read(raw, _COMPRESSED_PIECE, name)):
+        while len(data) < 4 and (more := read_exactly(raw, _COMPRESSED_PIECE, name)):
             data += more
         if not codec.begins(data):
             padding = len(data) - len(data.lstrip(b"\0"))
@@ -169,7 +176,7 @@ def _unpack(raw: IO[bytes], codec: _Codec, name: str) -> Iterator[tuple[int, byt
                 raise BrokenStreamError(f"not {codec.name} data", 0)
             if not padding:
                 raise BrokenStreamError(f"something follows the {codec.name} data at byte {position:,}", position)
-            position, data = position + padding, data[padding:] or _read(raw, _COMPRESSED_PIECE, name)
+            position, data = position + padding, data[padding:] or read_exactly(raw, _COMPRESSED_PIECE, name)
             continue
         member, decompressor = position, codec.start()
         while not decompressor.eof:
@@ -185,9 +192,9 @@ def _unpack(raw: IO[bytes], codec: _Codec, name: str) -> Iterator[tuple[int, byt
             if chunk:
                 yield position, chunk
             position += len(data)
-            data = decompressor.unused_data if decompressor.eof else _read(raw, _COMPRESSED_PIECE, name)
+            data = decompressor.unused_data if decompressor.eof else read_exactly(raw, _COMPRESSED_PIECE, name)
         position -= len(data)
-        data = data or _read(raw, _COMPRESSED_PIECE, name)
+        data = data or read_exactly(raw, _COMPRESSED_PIECE, name)
 
 
 def _salvage(raw: IO[bytes], codec: _Codec, member: int, position: int, data: bytes) -> bytes:

@@ -42,6 +42,39 @@ def levels_of_spec(spec: str, options: ModelOptions = NO_OPTIONS) -> tuple[Level
     return tuple(Level) if model is None else levels_of(model, options)
 
 
+def check_spec(spec: str, keep_threshold: float | None = None, options: ModelOptions = NO_OPTIONS) -> None:
+    """Find what is wrong with a spec and its options without loading anything; the arguments of `load_refiner`.
+
+    Raises:
+        UsageError: The spec names no refiner, or the options are not for it.
+    """
+    if keep_threshold is not None and not 0 <= keep_threshold <= 1:
+        raise UsageError(f"keep threshold {keep_threshold} is not a probability; give one from 0 (keep all) to 1")
+    if parse_spec(spec) is not None:
+        return
+    if options != NO_OPTIONS:
+        raise UsageError(
+            f'refiner "{spec}" is no language model: leave out --family, --system-prompt, --constrain and '
+            "--engine-option, or give them to the language model of a recipe file"
+        )
+    kind, _, argument = spec.partition(":")
+    match kind:
+        case "tagger" if not argument:
+            return
+        case "tagger":
+            raise UsageError(f'refiner "{spec}": the tagger takes no argument; write --refiner tagger')
+        case "stored" if keep_threshold is not None:
+            raise UsageError("stored programs keep their decisions; leave out --keep-threshold")
+        case "stored" if argument:
+            return
+        case "stored":
+            raise UsageError('refiner "stored" needs the folder of programs: --refiner stored:OUTPUT/programs')
+    names = [known.partition(":")[0] for known in KNOWN]
+    nearest = difflib.get_close_matches(kind, names, 1)
+    hint = f' Did you mean "{nearest[0]}"?' if nearest else ""
+    raise UsageError(f'there is no refiner "{spec}"; this prox has {", ".join(KNOWN)}.{hint}')
+
+
 def load_refiner(
     spec: str, level: Level, keep_threshold: float | None = None, options: ModelOptions = NO_OPTIONS
 ) -> Refiner:
@@ -58,33 +91,14 @@ def load_refiner(
         UsageError: The spec names no refiner, or one that cannot be loaded.
         RunError: A server cannot be reached.
     """
-    if keep_threshold is not None and not 0 <= keep_threshold <= 1:
-        raise UsageError(f"keep threshold {keep_threshold} is not a probability; give one from 0 (keep all) to 1")
+    check_spec(spec, keep_threshold, options)
     model = parse_spec(spec)
     if model is not None:
         return load_language_model(model, level, options, keep_threshold)
-    if options != NO_OPTIONS:
-        raise UsageError(
-            f'refiner "{spec}" is no language model: leave out --family, --system-prompt, --constrain and '
-            "--engine-option, or give them to the language model of a recipe file"
-        )
-    kind, _, argument = spec.partition(":")
-    match kind:
-        case "tagger" if not argument:
-            from prox.refiners.tagger import TaggerRefiner
+    if spec.partition(":")[0] == "tagger":
+        from prox.refiners.tagger import TaggerRefiner
 
-            return TaggerRefiner(level, keep_threshold)
-        case "stored" if keep_threshold is not None:
-            raise UsageError("stored programs keep their decisions; leave out --keep-threshold")
-        case "stored" if argument:
-            from prox.refiners.stored import StoredRefiner
+        return TaggerRefiner(level, keep_threshold)
+    from prox.refiners.stored import StoredRefiner
 
-            return StoredRefiner(argument, level)
-        case "tagger":
-            raise UsageError(f'refiner "{spec}": the tagger takes no argument; write --refiner tagger')
-        case "stored":
-            raise UsageError('refiner "stored" needs the folder of programs: --refiner stored:OUTPUT/programs')
-    names = [known.partition(":")[0] for known in KNOWN]
-    nearest = difflib.get_close_matches(kind, names, 1)
-    hint = f' Did you mean "{nearest[0]}"?' if nearest else ""
-    raise UsageError(f'there is no refiner "{spec}"; this prox has {", ".join(KNOWN)}.{hint}')
+    return StoredRefiner(spec.removeprefix("stored:"), level)

@@ -165,7 +165,7 @@ def _unit_bytes(files: Sequence[CorpusFile], language_model: bool) -> int:
 
 
 def _unpacked(file: CorpusFile) -> int:
-    return _UNPACKED.get(file.compression or file.format, 1)
+    return 1 if file.format == "warc" else _UNPACKED.get(file.compression or file.format, 1)
 
 
 def _plan_file(number: int, file: CorpusFile, preset: Preset, unit_bytes: int, unit_documents: int | None) -> FilePlan:
@@ -176,7 +176,7 @@ def _plan_file(number: int, file: CorpusFile, preset: Preset, unit_bytes: int, u
             unit_bytes = max(1, min(unit_bytes, unit_documents * mean))
         stored = max(1, unit_bytes // _unpacked(file))
         units = max(1, round((file.size or 0) / stored))
-        if units > 1 and lies_in_lines(file):
+        if units > 1 and (file.format == "warc" or lies_in_lines(file)):
             return FilePlan(number, file, preset, range(0, units * stored, stored), file.size)
     except StorageError:
         pass  # the unit itself will say so

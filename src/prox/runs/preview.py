@@ -20,7 +20,7 @@ def preview_documents(recipe: Recipe, count: int) -> Iterator[Refined | Quaranti
 
     def entries() -> Iterator[Refined | Quarantined]:
         files = find_files(recipe.input)
-        presets, _ = choose_presets(files, recipe.corpus, recipe.text_field)
+        presets, _ = choose_presets(files, recipe.corpus, recipe.text_field, recipe.html_to_text)
         for file in files:
             preset = presets[file.path]
             for block in read_blocks(file, _BLOCK_BYTES):

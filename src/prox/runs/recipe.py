@@ -16,7 +16,7 @@ from prox.refiners import Level, Refiner, load_refiner
 from prox.refiners.cascade import CascadeRefiner, Uncertain
 from prox.refiners.language_model.loading import ModelOptions
 from prox.refiners.language_model.refiner import LanguageModelRefiner
-from prox.refiners.specs import is_language_model, levels_of_spec, shown_spec
+from prox.refiners.specs import check_spec, is_language_model, levels_of_spec, shown_spec
 from prox.refiners.stored import StoredRefiner
 from prox.runs.stages import Stage
 
@@ -82,6 +82,7 @@ class Recipe(ModelFields):
     output: str
     corpus: str | None = None
     text_field: str | None = None
+    html_to_text: Literal["resiliparse", "trafilatura"] = "resiliparse"
     stages: tuple[str | StageRecipe, ...] = ("tagger",)
     level: Level | None = None
     keep_threshold: float | None = Field(default=None, ge=0, le=1)
@@ -207,6 +208,10 @@ def _options(refiner: StageRecipe) -> ModelOptions:
     return ModelOptions(refiner.family, refiner.system_prompt, refiner.constrain, refiner.engine_options)
 
 
+def _threshold(refiner: StageRecipe, level: Level) -> float | None:
+    return refiner.keep_threshold if level == Level.DOCUMENT else None
+
+
 def _levels_of(stage: StageRecipe) -> tuple[Level, ...]:
     able = levels_of_spec(stage.refiner, _options(stage))
     if stage.level is None:
@@ -267,6 +272,18 @@ def _known_fields(place: Sequence[int | str]) -> list[str]:
     return list(Recipe.model_fields if len(place) == 1 else StageRecipe.model_fields)
 
 
+def check_recipe(recipe: Recipe) -> None:
+    """Find what is wrong with the refiners of a recipe without loading any.
+
+    Raises:
+        UsageError: A refiner spec is wrong, or cannot be what the recipe wants of it.
+    """
+    plan = recipe.cascade() if recipe.uncertain is not None else [([each], level) for each, level in recipe.levels()]
+    for refiners, level in plan:
+        for each in refiners:
+            check_spec(each.refiner, _threshold(each, level), _options(each))
+
+
 def load_stages(recipe: Recipe) -> list[Stage]:
     """The stages with their refiners loaded.
 
@@ -320,7 +337,7 @@ def _stage(stages: Sequence[StageRecipe], refiner: Refiner, recipe: Recipe) -> S
 
 
 def _load(refiner: StageRecipe, level: Level, share: float | None) -> Refiner:
-    threshold = refiner.keep_threshold if level == Level.DOCUMENT else None
+    threshold = _threshold(refiner, level)
     options = _options(refiner)
     if share is not None and refiner.refiner.startswith("vllm:"):
         options = replace(options, engine={"gpu_memory_utilization": share, **options.engine})

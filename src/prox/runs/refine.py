@@ -202,7 +202,7 @@ class _Run:
         except ValueError as error:
             raise UsageError(f"{error}. Start over with --start-over") from error
         if plan is None:
-            presets, self.problems = choose_presets(self._files, recipe.corpus, recipe.text_field)
+            presets, self.problems = choose_presets(self._files, recipe.corpus, recipe.text_field, recipe.html_to_text)
             one_corpus = recipe.format == "parquet" and len(set(presets.values())) == 1
             schema = part_schema(list(self._files), next(iter(presets.values()))) if one_corpus else None
             sizes = recipe.unit_bytes, recipe.unit_documents
@@ -231,7 +231,7 @@ class _Run:
         number = max([planned.number for planned in plan.files], default=-1) + 1
         new: tuple[FilePlan, ...] = ()
         if files:
-            presets, self.problems = choose_presets(files, recipe.corpus, recipe.text_field)
+            presets, self.problems = choose_presets(files, recipe.corpus, recipe.text_field, recipe.html_to_text)
             unit_bytes = recipe.unit_bytes or plan.unit_bytes
             new = plan_units(
                 files, presets, recipe.has_language_model, unit_bytes, recipe.unit_documents, first_number=number

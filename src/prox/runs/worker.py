@@ -220,7 +220,7 @@ class Worker:
             parts.quarantine([block])
             parts.programs([_unread_row(block)])
             problem = f"{block.file.rpartition('/')[2]}, record {block.record}: {block.reason}"
-            return UnitReport(Counter({QUARANTINED: 1}), Counter({_kind(block.reason): 1}), problems=(problem,))
+            return UnitReport(Counter({QUARANTINED: 1}), Counter({reason_kind(block.reason): 1}), problems=(problem,))
         if reason := dict(care.skipped).get(number):
             unread = [
                 Quarantined(block.file, block.first_record + place, reason, offset=block.offset)
@@ -425,7 +425,7 @@ def _pieces(
         yield together
 
 
-def _kind(reason: str) -> str:
+def reason_kind(reason: str) -> str:
     """Reasons are counted without what is particular to one record."""
     return re.sub(r"(?<![\w-])\d[\d,.]*\b", "N", reason.partition(":")[0].partition(", keep score")[0])
 
@@ -493,8 +493,8 @@ def _unread_row(entry: Quarantined) -> dict[str, Any]:
 def _report(refined: Sequence[Refined], unread: Sequence[Quarantined], stages: Sequence[Stage]) -> UnitReport:
     decisions = Counter(entry.decision for entry in refined)
     decisions.update({QUARANTINED: len(unread)} if unread else {})
-    reasons = Counter(_kind(entry.reason) for entry in refined if entry.reason)
-    reasons.update(_kind(entry.reason) for entry in unread)
+    reasons = Counter(reason_kind(entry.reason) for entry in refined if entry.reason)
+    reasons.update(reason_kind(entry.reason) for entry in unread)
     results = [result for entry in refined for result in entry.stages]
     return UnitReport(
         decisions,

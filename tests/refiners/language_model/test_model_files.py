@@ -78,7 +78,8 @@ def test_a_broken_tokenizer_is_named(tiny_llama: Path, tmp_path: Path) -> None:
 
 
 def test_a_name_that_the_hub_does_not_give_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    hub = pytest.importorskip("huggingface_hub.constants", reason="transformers is not installed")
+    pytest.importorskip("transformers", reason="transformers is not installed")
+    hub = pytest.importorskip("huggingface_hub.constants")
     monkeypatch.setattr(hub, "HF_HUB_OFFLINE", True)
     with pytest.raises(UsageError, match=r"nobody/no-such-model@v1 is no folder here and cannot be fetched"):
         load_tokens("nobody/no-such-model", "v1")
