@@ -2,6 +2,7 @@
 
 import orjson
 import pytest
+from faulty_server import FaultyServer
 
 from prox.errors import RunError
 from prox.runs.recipe import Recipe
@@ -86,6 +87,20 @@ def test_a_run_that_a_machine_began_is_finished_by_a_cluster(cluster, pages, tmp
     assert content(tmp_path / "out") == content(tmp_path / "alone")
     assert counts(result) == counts(alone)
     assert result.record["sessions"] == 2
+
+
+def test_a_language_model_behind_a_server_is_asked_by_all_nodes(cluster, pages, tmp_path):
+    with FaultyServer(answer=lambda prompt: "remove_lines(0, 0)") as server:
+        fields = {
+            "stages": (f"openai:small@{server.url}",),
+            "family": "prox-chunk",
+            "engine_options": {"concurrency": 16},
+        }
+        alone = refine_corpus(recipe(pages, tmp_path / "alone", **fields, workers=2))
+        together = refine_corpus(recipe(pages, tmp_path / "together", **fields, engine="ray"))
+    assert content(tmp_path / "together") == content(tmp_path / "alone")
+    assert counts(together) == counts(alone)
+    assert together.record["decisions"]["edited"] == 1500
 
 
 def test_more_gpus_than_the_cluster_has_are_told(cluster, pages, tmp_path):

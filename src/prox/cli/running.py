@@ -194,6 +194,8 @@ def _print_summary(result: RunResult, recipe: Recipe) -> None:
     if result.passed_over:
         names = ", ".join(visible(path.rpartition("/")[2]) for path in result.passed_over[:5])
         console.print(f"passed over {len(result.passed_over)} other files: {names}", markup=False, highlight=False)
+    if not record["session"]["text_bytes"] and sessions > 1:
+        console.print("all of it was done before", highlight=False)
     console.print(f"→ {recipe.output}", markup=False, highlight=False, soft_wrap=True)
 
 
