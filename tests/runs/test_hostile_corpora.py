@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 
+import fsspec
 import pyarrow.parquet as pq
 import pytest
 
@@ -21,7 +22,8 @@ def nested(levels):
 
 
 def run(input, output, **fields):
-    return refine_corpus(Recipe(input=(str(input),), output=str(output), level="chunk", **fields))
+    fields = {"level": "chunk", "workers": 0} | fields
+    return refine_corpus(Recipe(input=(str(input),), output=str(output), **fields))
 
 
 def rows(output, folder):
@@ -88,12 +90,11 @@ def test_one_file_without_texts_does_not_stop_a_folder(tmp_path):
     assert 'dataset_infos.json has no field "text"' in result.problems[0]
 
 
-def test_memory_as_output_needs_one_worker(tmp_path):
+def test_memory_as_output_is_written_by_this_process(tmp_path):
     """Workers have memories of their own: the run was complete and its output lost."""
     (tmp_path / "in.jsonl").write_text(json.dumps({"text": PROSE}) + "\n")
-    with pytest.raises(UsageError, match="--workers 1"):
-        run(tmp_path / "in.jsonl", "memory://out", workers=2)
-    assert run(tmp_path / "in.jsonl", "memory://out", workers=1).record["status"] == "complete"
+    assert run(tmp_path / "in.jsonl", "memory://out-of-here", workers=2).record["status"] == "complete"
+    assert fsspec.filesystem("memory").find("/out-of-here/programs")
 
 
 @pytest.mark.parametrize("output", ["nothing://x/y", "abc://y"])
@@ -103,12 +104,12 @@ def test_an_output_that_no_storage_has_is_a_wrong_call(tmp_path, output):
         run(tmp_path / "in.jsonl", output)
 
 
-def test_ids_have_one_type_in_all_parts_when_the_first_records_have_several(tmp_path, monkeypatch):
-    monkeypatch.setattr("prox.runs.refine.UNIT_BYTES", 5000)
+def test_ids_have_one_type_in_all_parts_when_the_first_records_have_several(tmp_path):
     ids = [None, *range(60)]
     lines = [json.dumps({"id": id, "text": PROSE}) for id in ids]
     (tmp_path / "in.jsonl").write_text("\n".join(lines))
-    run(tmp_path / "in.jsonl", tmp_path / "out")
+    run(tmp_path / "in.jsonl", tmp_path / "out", unit_bytes=5000)
+    assert len(list((tmp_path / "out/text").iterdir())) > 3
     table = pq.read_table(tmp_path / "out" / "text")
     assert str(table.schema.field("id").type) == "string" and table.num_rows == 61
 
@@ -123,6 +124,7 @@ def test_brackets_in_folder_names_are_no_pattern(tmp_path):
         output=str(tmp_path / "again"),
         stages=(f"stored:{tmp_path}/o[1]/programs",),
         replay=True,
+        workers=0,
     )
     assert refine_corpus(again).record["decisions"]["kept"] == 1
 
@@ -134,7 +136,7 @@ def test_a_run_that_is_asked_to_end_says_so(tmp_path, number):
         for _ in range(60_000):
             file.write(json.dumps({"text": PROSE}) + "\n")
     command = [sys.executable, "-c", "from prox.cli import main; main()", "refine"]
-    command += [str(tmp_path / "in.jsonl"), str(tmp_path / "out"), "--workers", "1"]
+    command += [str(tmp_path / "in.jsonl"), str(tmp_path / "out"), "--workers", "1", "--unit-bytes", "2MB"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while not list((tmp_path / "out").glob("programs/*.parquet")):
         assert process.poll() is None, process.stderr.read()

@@ -5,7 +5,7 @@ import hashlib
 import json
 import multiprocessing
 import os
-import signal
+import re
 import time
 from collections import Counter
 
@@ -15,11 +15,14 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
+from prox.corpora import StorageError
 from prox.errors import RunError, UsageError
 from prox.program import DropDocument, KeepDocument, Program, RemoveLines
 from prox.refiners import Draft, Level, load_refiner
+from prox.runs import ledger as ledger_module
 from prox.runs import recipe as recipe_module
 from prox.runs import refine as refine_module
+from prox.runs import worker as worker_module
 from prox.runs.recipe import Recipe
 from prox.runs.refine import refine_corpus
 
@@ -106,9 +109,14 @@ def put(path, records):
     return path
 
 
-def run(path, output, **fields):
-    on_progress = fields.pop("on_progress", None)
-    return refine_corpus(Recipe(input=(str(path),), output=str(output), **fields), on_progress)
+SMALL = {"unit_bytes": 1000}
+"""Units of a few pages, so that a small corpus has many."""
+
+
+def run(path, output, *, on_progress=None, start_over=False, despite_changes=False, **fields):
+    """In this process, unless a number of workers is given."""
+    recipe = Recipe(input=(str(path),), output=str(output), **{"workers": 0} | fields)
+    return refine_corpus(recipe, on_progress, start_over=start_over, despite_changes=despite_changes)
 
 
 def again(path, output, new, **fields):
@@ -153,17 +161,11 @@ def record(output):
 FORMATS = ("pages.jsonl", "pages.jsonl.gz", "pages.jsonl.zst", "pages.ndjson", "pages.parquet")
 
 
-@pytest.fixture
-def small_units(monkeypatch):
-    """Units of a few pages, so that a small corpus has many."""
-    monkeypatch.setattr(refine_module, "UNIT_BYTES", 1000)
-
-
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("format", ["parquet", "jsonl"])
-def test_every_record_is_kept_edited_dropped_or_quarantined(tmp_path, small_units, name, format):
+def test_every_record_is_kept_edited_dropped_or_quarantined(tmp_path, name, format):
     records = pages(23)
-    result = run(put(tmp_path / name, records), tmp_path / "out", format=format)
+    result = run(put(tmp_path / name, records), tmp_path / "out", format=format, **SMALL)
     expected = [row | {"text": refined_text(row["text"])} for row in records]
     expected = [row for row in expected if row["text"] is not None]
     assert texts(tmp_path / "out") == expected
@@ -174,7 +176,9 @@ def test_every_record_is_kept_edited_dropped_or_quarantined(tmp_path, small_unit
     assert Counter(row["decision"] for row in rows) == +Counter(result.record["decisions"])
     assert [row["id"] for row in rows] == [row["id"] for row in records]
     assert [row["text_sha256"] for row in rows] == [hashlib.sha256(r["text"].encode()).hexdigest() for r in records]
-    assert [row["record"] for row in rows] == list(range(23))
+    assert [row["record"] for row in rows if not row["offset"]] == list(range(sum(not row["offset"] for row in rows)))
+    assert [(row["offset"], row["record"]) for row in rows] == sorted((row["offset"], row["record"]) for row in rows)
+    assert any(row["offset"] for row in rows) == (name in ("pages.jsonl", "pages.ndjson"))
     assert [row["id"] for row in quarantine(tmp_path / "out")] == [r["id"] for r in records if "HOLD" in r["text"]]
 
 
@@ -190,11 +194,11 @@ def mixed(tmp_path):
     return folder
 
 
-def test_a_mixed_folder_adds_up_in_the_order_of_its_files(mixed, tmp_path, small_units):
-    result = run(mixed, tmp_path / "out")
+def test_a_mixed_folder_adds_up_in_the_order_of_its_files(mixed, tmp_path):
+    result = run(mixed, tmp_path / "out", **SMALL)
     rows = programs(tmp_path / "out")
     assert len(rows) == 9 * len(FORMATS) + 4 == result.record["records"]
-    places = [(row["file"], row["record"]) for row in rows]
+    places = [(row["file"], row["offset"], row["record"]) for row in rows]
     assert places == sorted(places) and len(set(places)) == len(places)
     assert [row["id"] for row in texts(tmp_path / "out")] == [
         row["id"] for row in rows if row["decision"] in ("kept", "edited")
@@ -204,9 +208,9 @@ def test_a_mixed_folder_adds_up_in_the_order_of_its_files(mixed, tmp_path, small
 
 
 @pytest.mark.parametrize("format", ["parquet", "jsonl"])
-def test_executing_the_programs_gives_the_same_text_byte_for_byte(mixed, tmp_path, small_units, format):
-    run(mixed, tmp_path / "out", format=format)
-    result = again(mixed, tmp_path / "out", tmp_path / "new", format=format)
+def test_executing_the_programs_gives_the_same_text_byte_for_byte(mixed, tmp_path, format):
+    run(mixed, tmp_path / "out", format=format, **SMALL)
+    result = again(mixed, tmp_path / "out", tmp_path / "new", format=format, **SMALL)
     assert files(tmp_path / "new", ["text"]) == files(tmp_path / "out", ["text"])
     first = record(tmp_path / "out")
     assert result.record["decisions"] == first["decisions"]
@@ -216,7 +220,7 @@ def test_executing_the_programs_gives_the_same_text_byte_for_byte(mixed, tmp_pat
             new[name] for name in ("id", "text_sha256", "decision", "words_after")
         ]
         assert old["program"] == new["program"] or old["decision"] == "quarantined"
-    third = again(mixed, tmp_path / "new", tmp_path / "third", format=format)
+    third = again(mixed, tmp_path / "new", tmp_path / "third", format=format, **SMALL)
     assert third.record["decisions"] == first["decisions"]
 
 
@@ -267,18 +271,23 @@ def test_stored_programs_at_one_level_do_only_what_that_level_does(tmp_path):
         assert [row["decision"] for row in programs(tmp_path / level)] == decisions
 
 
-def test_two_workers_give_the_same_files_as_one(mixed, tmp_path, small_units):
+def test_the_number_of_workers_changes_no_byte(mixed, tmp_path):
     run(mixed, tmp_path / "out")
-    again(mixed, tmp_path / "out", tmp_path / "one", workers=1)
-    again(mixed, tmp_path / "out", tmp_path / "two", workers=2)
-    assert files(tmp_path / "two") == files(tmp_path / "one")
-    one, two = record(tmp_path / "one"), record(tmp_path / "two")
-    for changing in ("recipe", "seconds", "started"):
-        one.pop(changing), two.pop(changing)
-    for cost in one["costs"] + two["costs"]:
-        cost.pop("seconds")
-    assert one == two
+    for workers in (0, 1, 2):
+        again(mixed, tmp_path / "out", tmp_path / str(workers), workers=workers, **SMALL)
+        assert files(tmp_path / str(workers)) == files(tmp_path / "0")
+        assert len(files(tmp_path / "0", ["programs"])) > len(FORMATS)
+        assert _timeless(record(tmp_path / str(workers))) == _timeless(record(tmp_path / "0"))
     assert _no_worker_stays()
+
+
+def _timeless(written):
+    """A run.json without what is another at every run."""
+    written = {name: value for name, value in written.items() if name not in TIMES}
+    return written | {"costs": [cost | {"seconds": None} for cost in written["costs"]]}
+
+
+TIMES = ("recipe", "seconds", "started", "session", "sessions", "share_at_start", "updated", "machine")
 
 
 def _no_worker_stays():
@@ -288,86 +297,50 @@ def _no_worker_stays():
     return not multiprocessing.active_children()
 
 
-def test_a_worker_that_dies_ends_the_run_and_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(refine_module, "UNIT_BYTES", 100_000)
-    run(put(tmp_path / "in.jsonl", pages(40_000)), tmp_path / "out")
-    killed = []
+def interrupting(after):
+    """Progress that is interrupted when so many records are done."""
 
-    def kill(progress):
-        for child in multiprocessing.active_children()[:1] if not killed else []:
-            killed.append(child.pid)
-            os.kill(child.pid, signal.SIGKILL)
-
-    started = time.monotonic()
-    with pytest.raises(RunError, match="a worker process died"):
-        again(tmp_path / "in.jsonl", tmp_path / "out", tmp_path / "new", workers=2, on_progress=kill)
-    assert killed and time.monotonic() - started < 30
-    assert record(tmp_path / "new")["status"] == "failed"
-    assert _no_worker_stays()
-
-
-def test_a_worker_that_dies_leaves_no_part_that_cannot_be_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(refine_module, "UNIT_BYTES", 100_000)
-    run(put(tmp_path / "in.jsonl", pages(20_000)), tmp_path / "out")
-
-    def kill(progress):
-        for child in multiprocessing.active_children():
-            os.kill(child.pid, signal.SIGKILL)
-
-    with pytest.raises(RunError):
-        again(tmp_path / "in.jsonl", tmp_path / "out", tmp_path / "new", workers=2, on_progress=kill)
-    assert _no_worker_stays()
-    assert not [name for name in files(tmp_path / "new") if ".tmp" in name]
-    texts(tmp_path / "new"), programs(tmp_path / "new"), quarantine(tmp_path / "new")
-
-
-def test_an_interrupt_leaves_whole_parts_and_a_run_that_says_so(tmp_path, small_units):
     def interrupt(progress):
-        if sum(progress.report.decisions.values()) > 20:
+        if progress.report.records > after:
             raise KeyboardInterrupt
 
+    return interrupt
+
+
+def test_an_interrupt_leaves_whole_parts_and_a_run_that_says_so(tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        run(put(tmp_path / "in.jsonl", pages(70)), tmp_path / "out", on_progress=interrupt)
+        run(put(tmp_path / "in.jsonl", pages(70)), tmp_path / "out", on_progress=interrupting(20), **SMALL)
     assert record(tmp_path / "out")["status"] == "interrupted"
     assert 20 < record(tmp_path / "out")["records"] == len(programs(tmp_path / "out")) < 70
 
 
-@pytest.mark.parametrize("error", [ValueError("a fault of prox"), MemoryError(), UsageError("from inside")])
-def test_no_run_that_ended_says_that_it_is_running(tmp_path, monkeypatch, error):
+@pytest.mark.parametrize(
+    ("error", "raised", "status"),
+    [
+        (KeyboardInterrupt(), KeyboardInterrupt, "interrupted"),
+        (MemoryError(), RunError, "failed"),
+        (UsageError("from inside"), UsageError, "failed"),
+    ],
+)
+def test_no_run_that_ended_says_that_it_is_running(tmp_path, monkeypatch, error, raised, status):
     def fail(*_):
         raise error
 
     monkeypatch.setattr(ByMark, "refine", fail)
-    with pytest.raises(type(error)):
-        run(put(tmp_path / "in.jsonl", pages(7)), tmp_path / "out")
-    assert record(tmp_path / "out")["status"] == "failed"
+    with pytest.raises(raised):
+        run(put(tmp_path / "in.jsonl", pages(9)), tmp_path / "out")
+    assert record(tmp_path / "out")["status"] == status
 
 
-def test_a_full_disk_ends_the_run_with_the_reason(tmp_path, monkeypatch, small_units):
-    path = put(tmp_path / "in.jsonl", pages(70))
-    replace = os.replace
-
-    def full(source, target):
-        if "part-000002" in target:
-            raise OSError(28, "No space left on device", target)
-        replace(source, target)
-
-    monkeypatch.setattr("prox.corpora.write.os.replace", full)
-    with pytest.raises(RunError, match="No space left on device"):
-        run(path, tmp_path / "out")
-    assert record(tmp_path / "out")["status"] == "failed"
-    assert len(programs(tmp_path / "out")) == record(tmp_path / "out")["records"]
-    assert not [name for name in files(tmp_path / "out") if ".tmp" in name]
-
-
-def test_progress_counts_up_to_the_whole(mixed, tmp_path, small_units):
+def test_progress_counts_up_to_the_whole(mixed, tmp_path):
     seen = []
-    result = run(mixed, tmp_path / "out", on_progress=seen.append)
-    counts = [sum(progress.report.decisions.values()) for progress in seen]
+    result = run(mixed, tmp_path / "out", on_progress=seen.append, **SMALL)
+    counts = [progress.report.records for progress in seen]
     assert counts == sorted(counts) and counts[-1] == result.record["records"]
     shares = [progress.share for progress in seen]
-    assert shares == sorted(shares) and all(0 <= share <= 1 for share in shares)
-    assert {progress.files for progress in seen} == {len(FORMATS)}
+    assert shares == sorted(shares) and all(0 <= share <= 1 for share in shares) and shares[-1] == 1
+    assert {progress.units for progress in seen} == {result.record["units"]["all"]}
+    assert sorted({progress.units_done for progress in seen}) == list(range(result.record["units"]["all"] + 1))
 
 
 def test_a_folder_with_something_in_it_is_refused_and_untouched(tmp_path):
@@ -378,14 +351,6 @@ def test_a_folder_with_something_in_it_is_refused_and_untouched(tmp_path):
     with pytest.raises(UsageError, match=r"out is not empty; name a new folder"):
         run(tmp_path / "in.jsonl", out)
     assert [path.name for path in out.iterdir()] == ["mine.txt"]
-
-
-def test_a_run_over_its_own_output_is_refused(tmp_path):
-    run(put(tmp_path / "in.jsonl", pages(7)), tmp_path / "out")
-    before = files(tmp_path / "out")
-    with pytest.raises(UsageError, match="not empty"):
-        run(tmp_path / "in.jsonl", tmp_path / "out")
-    assert files(tmp_path / "out") == before
 
 
 @pytest.mark.parametrize("output", ["empty", "new", "deep/er/new", "new/", "with space/ü[1]*"])
@@ -458,7 +423,7 @@ def test_an_empty_file_gives_an_empty_run(tmp_path):
     (tmp_path / "in.jsonl").write_bytes(b"")
     result = run(tmp_path / "in.jsonl", tmp_path / "out")
     assert (result.record["status"], result.record["records"]) == ("complete", 0)
-    assert files(tmp_path / "out") == {}
+    assert programs(tmp_path / "out") == texts(tmp_path / "out") == quarantine(tmp_path / "out") == []
 
 
 def test_odd_characters_survive_in_every_format(tmp_path):
@@ -477,9 +442,9 @@ def test_a_record_of_20_megabytes_in_one_line_works(tmp_path):
     assert [row["decision"] for row in programs(tmp_path / "out")] == ["kept", "kept", "edited"]
 
 
-def test_all_parts_of_a_corpus_have_the_same_types(tmp_path, small_units):
+def test_all_parts_of_a_corpus_have_the_same_types(tmp_path):
     records = [row | {"extra": None if i < 12 else "late"} for i, row in enumerate(pages(30))]
-    run(put(tmp_path / "in.jsonl", records), tmp_path / "out")
+    run(put(tmp_path / "in.jsonl", records), tmp_path / "out", **SMALL)
     parts = sorted((tmp_path / "out/text").iterdir())
     assert len(parts) > 3
     assert len({str(pq.read_schema(part)) for part in parts}) == 1
@@ -503,3 +468,447 @@ def test_a_quarantined_document_is_there_whole(tmp_path):
     run(put(tmp_path / "in.jsonl", pages(7)), tmp_path / "out")
     (held,) = quarantine(tmp_path / "out")
     assert json.loads(held["raw"]) == pages(7)[3]
+
+
+# Runs that are continued
+
+
+def everything(output):
+    """All parts and what run.json says of them."""
+    return files(output), _timeless(record(output))
+
+
+@pytest.fixture
+def refined_pages(monkeypatch):
+    """The pages that the refiner of documents saw, in order."""
+    seen = []
+    judge = ByMark._judge
+
+    def note(self, text):
+        seen.append(text)
+        return judge(self, text)
+
+    monkeypatch.setattr(ByMark, "_judge", note)
+    return seen
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("format", ["parquet", "jsonl"])
+def test_a_run_that_was_interrupted_again_and_again_gives_the_same_as_one_that_was_not(tmp_path, name, format):
+    path = put(tmp_path / name, pages(70))
+    options = {"format": format, "unit_bytes": 3000}
+    run(path, tmp_path / "whole", **options)
+    sessions = 1
+    for after in (10, 25, 26, 50):
+        with pytest.raises(KeyboardInterrupt):
+            run(path, tmp_path / "out", on_progress=interrupting(after), **options)
+        sessions += 1
+    result = run(path, tmp_path / "out", **options)
+    assert everything(tmp_path / "out") == everything(tmp_path / "whole")
+    assert result.record["sessions"] == sessions
+    assert result.report.records == 70
+
+
+def test_what_is_done_is_not_done_again(tmp_path, refined_pages):
+    path = put(tmp_path / "in.jsonl", pages(70))
+    with pytest.raises(KeyboardInterrupt):
+        run(path, tmp_path / "out", on_progress=interrupting(20), **SMALL)
+    done = record(tmp_path / "out")["records"]
+    refined_pages.clear()
+    run(path, tmp_path / "out", **SMALL)
+    assert len(refined_pages) == 70 - done
+
+
+def test_a_run_that_is_complete_has_nothing_left_to_do(tmp_path, refined_pages):
+    path = put(tmp_path / "in.jsonl", pages(30))
+    run(path, tmp_path / "out", **SMALL)
+    before = everything(tmp_path / "out")
+    refined_pages.clear()
+    seen = []
+    result = run(path, tmp_path / "out", on_progress=seen.append, **SMALL)
+    assert refined_pages == []
+    assert everything(tmp_path / "out") == before
+    assert result.report.records == 30 and seen[-1].share == 1
+
+
+def test_other_machinery_goes_on_with_the_same_run(tmp_path):
+    """Where and with how many workers is no part of what a run gives."""
+    path = put(tmp_path / "in.jsonl", pages(70))
+    run(path, tmp_path / "first", **SMALL)
+    again(path, tmp_path / "first", tmp_path / "whole", **SMALL)
+    with pytest.raises(KeyboardInterrupt):
+        again(path, tmp_path / "first", tmp_path / "out", on_progress=interrupting(20), **SMALL)
+    again(path, tmp_path / "first", tmp_path / "out", workers=1, memory=1 << 30, time_limit=60, **SMALL)
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+def test_another_recipe_is_refused_and_told_and_nothing_is_touched(tmp_path):
+    path = put(tmp_path / "in.jsonl", pages(7))
+    run(path, tmp_path / "out", keep_threshold=0.5)
+    before = everything(tmp_path / "out")
+    for fields, line in (
+        ({"keep_threshold": 0.6}, "recipe keep_threshold: 0.5 → 0.6"),
+        ({}, "recipe keep_threshold: 0.5 → not given"),
+        ({"keep_threshold": 0.5, "format": "jsonl"}, "recipe format: parquet → jsonl"),
+        ({"keep_threshold": 0.5, "level": "chunk"}, "recipe level: not given → chunk"),
+        ({"keep_threshold": 0.5, "unit_bytes": 1000}, "recipe unit_bytes: not given → 1000"),
+        ({"keep_threshold": 0.5, "stages": ("a", "b")}, "recipe stages: "),
+    ):
+        with pytest.raises(UsageError) as refusal:
+            run(path, tmp_path / "out", **fields)
+        assert line in str(refusal.value)
+        assert "--despite-changes" in str(refusal.value) and "--start-over" in str(refusal.value)
+    assert everything(tmp_path / "out") == before
+
+
+def test_another_refiner_under_the_same_name_is_refused(tmp_path, monkeypatch):
+    path = put(tmp_path / "in.jsonl", pages(7))
+    run(path, tmp_path / "out")
+    monkeypatch.setattr(recipe_module, "load_refiner", lambda spec, level, keep_threshold=None: Newer(spec, level))
+    with pytest.raises(UsageError, match="refiner chunk: by mark:chunk → newer"):
+        run(path, tmp_path / "out")
+
+
+class Newer(ByMark):
+    def __init__(self, spec, level):
+        super().__init__(spec, level)
+        self.fingerprint = "newer"
+
+
+def test_despite_changes_what_is_done_stays_and_the_rest_is_done_anew(tmp_path, monkeypatch):
+    path = put(tmp_path / "in.jsonl", pages(70))
+    run(path, tmp_path / "whole", **SMALL)
+    with pytest.raises(KeyboardInterrupt):
+        run(path, tmp_path / "out", on_progress=interrupting(20), **SMALL)
+    before = files(tmp_path / "out")
+    monkeypatch.setattr(recipe_module, "load_refiner", lambda spec, level, keep_threshold=None: Newer(spec, level))
+    result = run(path, tmp_path / "out", despite_changes=True, **SMALL)
+    after = files(tmp_path / "out")
+    assert before.items() <= after.items() and after == files(tmp_path / "whole")
+    assert any("newer" in line for line in result.record["changes"])
+    assert run(path, tmp_path / "out", **SMALL).report.records == 70  # the changes are the run's own now
+
+
+def test_start_over_removes_what_a_run_wrote_and_nothing_else(tmp_path):
+    path = put(tmp_path / "in.jsonl", pages(70))
+    run(path, tmp_path / "out", keep_threshold=0.1, **SMALL)
+    (tmp_path / "out/notes.txt").write_text("mine")
+    result = run(path, tmp_path / "out", start_over=True, format="jsonl")
+    assert result.record["sessions"] == 1
+    assert (tmp_path / "out/notes.txt").read_text() == "mine"
+    run(path, tmp_path / "new", format="jsonl")
+    assert everything(tmp_path / "out") == everything(tmp_path / "new")
+
+
+@pytest.fixture
+def many(tmp_path):
+    """A folder of three files, and a run of it that was interrupted."""
+    for name in ("a", "b", "c"):
+        put(tmp_path / f"in/{name}.jsonl", pages(21, name))
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "in", tmp_path / "out", on_progress=interrupting(30), **SMALL)
+    return tmp_path
+
+
+def test_an_input_that_has_changed_is_refused_file_by_file(many):
+    put(many / "in/aa.jsonl", pages(7, "new"))
+    put(many / "in/b.jsonl", pages(22, "b"))
+    (many / "in/c.jsonl").unlink()
+    before = files(many / "out")
+    with pytest.raises(UsageError) as refusal:
+        run(many / "in", many / "out", **SMALL)
+    for line in ("new file .*/aa.jsonl", "changed file .*/b.jsonl", "gone file .*/c.jsonl"):
+        assert re.search(f"input: {line}", str(refusal.value))
+    assert "/a.jsonl" not in str(refusal.value)
+    assert files(many / "out") == before
+
+
+def test_despite_changes_new_files_are_added_changed_ones_done_anew_and_gone_ones_forgotten(many, refined_pages):
+    put(many / "in/aa.jsonl", pages(7, "new"))
+    put(many / "in/b.jsonl", pages(22, "b"))
+    (many / "in/c.jsonl").unlink()
+    done = [row["id"] for row in programs(many / "out")]
+    assert any(id.startswith("b") for id in done)
+    refined_pages.clear()
+    result = run(many / "in", many / "out", despite_changes=True, **SMALL)
+    ids = [row["id"] for row in programs(many / "out")]
+    expected = [f"a{n}" for n in range(21)] + [f"new{n}" for n in range(7)] + [f"b{n}" for n in range(22)]
+    assert sorted(ids) == sorted(expected)
+    assert result.record["records"] == 50 and result.record["status"] == "complete"
+    assert len(refined_pages) == 29 + 21 - sum(id.startswith("a") for id in done)
+    assert sorted(row["id"] for row in texts(many / "out")) == sorted(
+        row["id"] for row in programs(many / "out") if row["decision"] in ("kept", "edited")
+    )
+    assert run(many / "in", many / "out", **SMALL).record["records"] == 50
+
+
+def test_a_file_that_is_touched_only_has_changed_as_far_as_anyone_can_tell(many):
+    os.utime(many / "in/a.jsonl", (1, 1))
+    with pytest.raises(UsageError, match=r"changed file .*/a\.jsonl"):
+        run(many / "in", many / "out", **SMALL)
+
+
+# Cutting
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("ids", [True, False])
+def test_a_file_cut_into_many_units_gives_the_same_documents_as_uncut(tmp_path, monkeypatch, name, ids):
+    records = [row if ids else {"text": row["text"], "n": row["n"]} for row in pages(140)]
+    path = put(tmp_path / name, records)
+    if name == "pages.parquet":
+        pq.write_table(pa.Table.from_pylist(records), path, row_group_size=60)
+    if path.suffix in (".jsonl", ".ndjson", ".gz"):
+        with path.open("ab") as file:
+            broken = b"\n{broken\n\xff\r\n\n" + json.dumps({"id": "last", "text": PROSE}).encode()
+            file.write(gzip.compress(broken) if path.suffix == ".gz" else broken)
+    monkeypatch.setattr("prox.corpora.streams._COMPRESSED_PIECE", 64)
+    run(path, tmp_path / "whole")
+    result = run(path, tmp_path / "cut", **SMALL)
+    assert result.record["units"]["all"] > 2
+    assert texts(tmp_path / "cut") == texts(tmp_path / "whole")
+    place = ("record", "offset") if path.suffix in (".jsonl", ".ndjson") else ("offset",)
+    rows, whole = programs(tmp_path / "cut"), programs(tmp_path / "whole")
+    for row in rows + whole:  # the id of a record that could not be read names its place
+        row["id"] = re.sub(r"^(unread:.*):[\d+]+$", r"\1", row["id"])
+    assert [_without(row, place) for row in rows] == [_without(row, place) for row in whole]
+    held = [_without(row, place) for row in quarantine(tmp_path / "cut")]
+    assert held == [_without(row, place) for row in quarantine(tmp_path / "whole")]
+    assert _timeless(result.record)["decisions"] == record(tmp_path / "whole")["decisions"]
+    data = path.read_bytes()
+    for row in rows if path.suffix in (".jsonl", ".ndjson") else ():
+        line = data[row["offset"] :].split(b"\n")[row["record"]]
+        assert row["text_sha256"] is None or _sha(json.loads(line)["text"]) == row["text_sha256"]
+
+
+def _without(row, names):
+    return {name: value for name, value in row.items() if name not in names}
+
+
+def _sha(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_units_of_so_many_documents(tmp_path):
+    result = run(put(tmp_path / "in.jsonl", pages(140)), tmp_path / "out", unit_documents=20)
+    assert 5 <= result.record["units"]["all"] <= 10
+    assert len(programs(tmp_path / "out")) == 140
+
+
+def test_units_that_do_not_add_up_to_their_file_are_no_complete_run(tmp_path):
+    path = put(tmp_path / "in.jsonl", pages(30))
+    run(path, tmp_path / "out", **SMALL)
+    entry = sorted((tmp_path / "out/ledger").rglob("*.json"))[2]
+    fields = json.loads(entry.read_bytes())
+    fields["report"]["extent"]["begin"] += 100
+    entry.write_text(json.dumps(fields))
+    with pytest.raises(RunError, match=r"units do not add up .* unit 2 begins at"):
+        run(path, tmp_path / "out", **SMALL)
+    assert record(tmp_path / "out")["status"] == "failed"
+
+
+# Storage that fails
+
+
+def full_disk_at(number, monkeypatch):
+    """A disk that is full when so many parts are in place."""
+    replace, placed = os.replace, []
+
+    def full(source, target):
+        if "/programs/" in str(target):
+            placed.append(target)
+            if len(placed) == number:
+                raise OSError(28, "No space left on device", target)
+        replace(source, target)
+
+    monkeypatch.setattr("prox.runs.ledger.os.replace", full)
+
+
+def test_a_full_disk_ends_the_run_with_the_reason_and_it_goes_on_when_there_is_room(tmp_path, monkeypatch):
+    path = put(tmp_path / "in.jsonl", pages(70))
+    run(path, tmp_path / "whole", **SMALL)
+    with monkeypatch.context() as patch:
+        full_disk_at(3, patch)
+        with pytest.raises(RunError, match=r"No space left on device.*run the same command again to go on"):
+            run(path, tmp_path / "out", **SMALL)
+    assert record(tmp_path / "out")["status"] == "failed"
+    assert len(programs(tmp_path / "out")) == record(tmp_path / "out")["records"] > 0
+    assert not _half_written(tmp_path / "out")
+    run(path, tmp_path / "out", **SMALL)
+    assert everything(tmp_path / "out") == everything(tmp_path / "whole")
+
+
+def _half_written(output):
+    return [path for path in output.rglob("*") if path.name.startswith(".") or ".tmp" in path.name]
+
+
+@pytest.mark.parametrize("place", ["entry", "run.json", "plan"])
+def test_a_disk_that_is_full_for_small_files_too(tmp_path, monkeypatch, place):
+    def full(path, data):
+        raise OSError(28, "No space left on device", path)
+
+    path = put(tmp_path / "in.jsonl", pages(70))
+    run(path, tmp_path / "whole", **SMALL)
+    with monkeypatch.context() as patch:
+        module = {"entry": "ledger", "run.json": "refine", "plan": "plan"}[place]
+        patch.setattr(f"prox.runs.{module}.write_atomically", full)
+        with pytest.raises((RunError, UsageError), match="No space left on device"):
+            run(path, tmp_path / "out", **SMALL)
+    run(path, tmp_path / "out", **SMALL)
+    assert everything(tmp_path / "out") == everything(tmp_path / "whole")
+
+
+def test_parts_that_were_placed_before_their_entry_failed_are_replaced(tmp_path, monkeypatch):
+    path = put(tmp_path / "in.jsonl", pages(70))
+    run(path, tmp_path / "whole", **SMALL)
+    write = ledger_module.write_atomically
+
+    def failing(path, data):
+        if "-00001.json" in path:
+            raise OSError(5, "Input/output error", path)
+        write(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger_module, "write_atomically", failing)
+        with pytest.raises(RunError, match="Input/output error"):
+            run(path, tmp_path / "out", **SMALL)
+    assert (tmp_path / "out/programs/part-000000-00001.parquet").exists()
+    assert len(programs(tmp_path / "out")) > record(tmp_path / "out")["records"]
+    run(path, tmp_path / "out", **SMALL)
+    assert everything(tmp_path / "out") == everything(tmp_path / "whole")
+
+
+def unreadable(monkeypatch, name, error):
+    """A file system that refuses to open one file."""
+    from fsspec.implementations.local import LocalFileSystem
+
+    open_file = LocalFileSystem.open
+
+    def refuse(self, path, *args, **options):
+        if path.endswith(name):
+            raise error
+        return open_file(self, path, *args, **options)
+
+    monkeypatch.setattr(LocalFileSystem, "open", refuse)
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "Input/output error")])
+@pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "parquet"])
+def test_a_file_that_cannot_be_opened_fails_alone_and_the_run_can_be_mended(tmp_path, monkeypatch, error, suffix):
+    """A file that nobody could read was one quarantined record of a run that called itself complete."""
+    for name in ("a", "b", "c"):
+        put(tmp_path / f"in/{name}.{suffix}", pages(14, name))
+    run(tmp_path / "in", tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        unreadable(patch, f"b.{suffix}", error)
+        with pytest.raises(RunError, match=rf"1 of 3 units could not be done.*b\.{suffix}.*{error.strerror.lower()}"):
+            run(tmp_path / "in", tmp_path / "out")
+    written = record(tmp_path / "out")
+    assert written["status"] == "incomplete"
+    assert written["units"] == {"done": 2, "failed": 1, "all": 3}
+    assert list(written["failed_units"]) == [f"{tmp_path}/in/b.{suffix}, unit 0"]
+    assert [row["id"][0] for row in programs(tmp_path / "out")] == ["a"] * 14 + ["c"] * 14
+    run(tmp_path / "in", tmp_path / "out")
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+    assert record(tmp_path / "out")["status"] == "complete" and record(tmp_path / "out")["failed_units"] == {}
+
+
+def test_a_file_that_vanishes_under_way_fails_alone(tmp_path):
+    for name in ("a", "b", "c"):
+        put(tmp_path / f"in/{name}.jsonl", pages(14, name))
+    away = tmp_path / "b.jsonl"
+
+    def vanish(progress):
+        if not away.exists():
+            (tmp_path / "in/b.jsonl").rename(away)
+
+    with pytest.raises(RunError, match=r"b\.jsonl cannot be opened: no such file or directory"):
+        run(tmp_path / "in", tmp_path / "out", on_progress=vanish)
+    assert [row["id"][0] for row in programs(tmp_path / "out")] == ["a"] * 14 + ["c"] * 14
+    away.rename(tmp_path / "in/b.jsonl")
+    assert run(tmp_path / "in", tmp_path / "out").record["records"] == 42
+
+
+def test_a_file_that_grows_under_way_is_not_mixed_from_two_states(tmp_path):
+    path = put(tmp_path / "in.jsonl", pages(70))
+
+    def grow(progress):
+        if 20 < progress.report.records < 50:
+            put(path, pages(80))
+
+    with pytest.raises(RunError, match=r"in\.jsonl has changed since the run began"):
+        run(path, tmp_path / "out", on_progress=grow, **SMALL)
+    with pytest.raises(UsageError, match=r"changed file .*/in\.jsonl"):
+        run(path, tmp_path / "out", **SMALL)
+    assert run(path, tmp_path / "out", despite_changes=True, **SMALL).record["records"] == 80
+    assert [row["id"] for row in programs(tmp_path / "out")] == [f"p{n}" for n in range(80)]
+
+
+def test_a_storage_that_is_gone_for_all_files_ends_the_run_early(tmp_path, monkeypatch):
+    for number in range(20):
+        put(tmp_path / f"in/{number:02d}.jsonl", pages(2))
+    tried = []
+
+    def refuse(file):
+        tried.append(file.name)
+        raise StorageError(f"{file.shown} cannot be opened: connection refused")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker_module, "check_unchanged", refuse)
+        with pytest.raises(RunError, match=r"the first 8 units could not be done: .*connection refused"):
+            run(tmp_path / "in", tmp_path / "out")
+    assert len(tried) >= 8
+    assert run(tmp_path / "in", tmp_path / "out").record["records"] == 40
+
+
+# What is done, and what only seems so
+
+
+@pytest.mark.parametrize(
+    "harm", ["part gone", "part short", "entry gone", "entry broken", "entry empty", "strange entry"]
+)
+def test_units_whose_parts_or_entries_are_harmed_are_done_again(tmp_path, refined_pages, harm):
+    path = put(tmp_path / "in.jsonl", pages(70))
+    run(path, tmp_path / "out", **SMALL)
+    before = everything(tmp_path / "out")
+    part = tmp_path / "out/programs/part-000000-00002.parquet"
+    entry = tmp_path / "out/ledger/0000/000000-00002.json"
+    match harm:
+        case "part gone":
+            part.unlink()
+        case "part short":
+            part.write_bytes(part.read_bytes()[:-1])
+        case "entry gone":
+            entry.unlink()
+        case "entry broken":
+            entry.write_bytes(entry.read_bytes()[:50])
+        case "entry empty":
+            entry.write_bytes(b"{}")
+        case "strange entry":
+            entry.rename(entry.with_name("000009-00000.json"))
+    refined_pages.clear()
+    result = run(path, tmp_path / "out", **SMALL)
+    assert 0 < len(refined_pages) < 10
+    assert files(tmp_path / "out") == before[0]
+    assert _timeless(result.record)["decisions"] == before[1]["decisions"]
+    told = any("done again" in problem for problem in result.problems)
+    assert told == (harm in ("part gone", "part short", "strange entry"))
+
+
+@pytest.mark.parametrize("content", [b"{}", b"no json", b'{"status": "complete"}', b"[]"])
+def test_a_run_json_of_something_else_is_told(tmp_path, content):
+    path = put(tmp_path / "in.jsonl", pages(7))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/run.json").write_bytes(content)
+    with pytest.raises(UsageError, match=r"not from a run that can be continued.*--start-over"):
+        run(path, tmp_path / "out")
+    assert run(path, tmp_path / "out", start_over=True).record["status"] == "complete"
+
+
+def test_a_plan_that_cannot_be_read_is_told(tmp_path):
+    path = put(tmp_path / "in.jsonl", pages(7))
+    run(path, tmp_path / "out")
+    (tmp_path / "out/plan.jsonl.zst").write_bytes(b"harmed")
+    with pytest.raises(UsageError, match=r"plan\.jsonl\.zst cannot be read: .*--start-over"):
+        run(path, tmp_path / "out")
+    assert run(path, tmp_path / "out", start_over=True).record["status"] == "complete"

@@ -1,5 +1,6 @@
 """One set of column types for all parts of a corpus."""
 
+import contextlib
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from prox.corpora.pages import EXAMPLE
 from prox.corpora.presets import Preset
 from prox.corpora.records import Block
 from prox.corpora.rows import refined_rows
+from prox.corpora.streams import StorageError
 
 _SAMPLE_BYTES = 1 << 20
 _SAMPLE_FILES = 8
@@ -28,8 +30,9 @@ def part_schema(files: Sequence[CorpusFile], preset: Preset) -> pa.Schema | None
     step = max(1, len(json_files) // _SAMPLE_FILES)
     rows: list[dict[str, Any]] = [EXAMPLE for file in files if file.format == "warc"][:1]
     for file in json_files[::step][:_SAMPLE_FILES]:
-        for block in itertools.islice(read_blocks(file, _SAMPLE_BYTES), 1):
-            if isinstance(block, Block):
-                batch = decode(block, preset)
-                rows += refined_rows(batch, [document.text for document in batch.documents])
+        with contextlib.suppress(StorageError):  # the file's own units will say so
+            for block in itertools.islice(read_blocks(file, _SAMPLE_BYTES), 1):
+                if isinstance(block, Block):
+                    batch = decode(block, preset)
+                    rows += refined_rows(batch, [document.text for document in batch.documents])
     return table_from_rows(rows).schema if rows or json_files else None
