@@ -138,7 +138,7 @@ def test_a_path_that_cannot_be_opened_is_wrong_use(given):
 def test_a_missing_storage_package_comes_with_the_way_to_install_it(monkeypatch):
     import fsspec
 
-    def refuse(path):
+    def refuse(path, **options):
         raise ImportError("Install s3fs to access S3")
 
     monkeypatch.setattr(fsspec.core, "url_to_fs", refuse)

@@ -8,9 +8,6 @@ from prox.corpora.files import (
     FoundFiles,
     corpus_file,
     find_files,
-    is_in_memory,
-    is_local,
-    open_file_system,
     shown_path,
 )
 from prox.corpora.parquet import row_groups
@@ -19,6 +16,7 @@ from prox.corpora.read import choose_preset, choose_presets, first_records, numb
 from prox.corpora.records import WHOLE, Block, Extent, Quarantined, Span
 from prox.corpora.rows import Rows, concat_rows, refined_rows
 from prox.corpora.schema import part_schema
+from prox.corpora.storage import is_in_memory, is_local, open_file_system
 from prox.corpora.streams import StorageError, check_unchanged
 from prox.corpora.write import PartWriter, is_half_written, quarantine_rows, sync_folder, write_atomically
 

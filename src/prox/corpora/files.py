@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, overload
 
-import fsspec
-
-from prox.errors import UsageError
+from prox.corpora.storage import is_local, open_file_system
+from prox.errors import RunError, UsageError
 
 Format = Literal["jsonl", "json", "parquet", "warc"]
 Compression = Literal["gzip", "zstd"]
@@ -111,7 +110,8 @@ def find_files(inputs: Sequence[str] | str) -> FoundFiles:
     earlier runs are passed over.
 
     Raises:
-        UsageError: An input is missing, matches nothing, cannot be listed, or is a file that is not read here.
+        UsageError: An input is missing, matches nothing, may not be listed, or is a file that is not read here.
+        RunError: Its storage does not answer.
     """
     files: dict[str, CorpusFile] = {}
     passed_over: set[str] = set()
@@ -127,9 +127,10 @@ def find_files(inputs: Sequence[str] | str) -> FoundFiles:
 def _find(given: str) -> tuple[list[CorpusFile], list[str]]:
     fs, path = open_file_system(given)
     try:
-        if fs.isfile(path):
+        there = _type(fs, path)
+        if there == "file":
             return [_named_file(fs, path, given)], []
-        if fs.isdir(path):
+        if there == "directory":
             found, passed = _in_folder(fs, path)
         elif glob.has_magic(path):
             found, passed = _in_glob(fs, path)
@@ -140,10 +141,21 @@ def _find(given: str) -> tuple[list[CorpusFile], list[str]]:
     except UsageError:
         raise
     except Exception as error:  # storage libraries raise errors of their own kinds
-        raise UsageError(f"{given} cannot be listed: {' '.join(str(error).split())}") from error
+        text = f"{given} cannot be listed: {' '.join(str(error).split())}"
+        if is_local(fs) or isinstance(error, FileNotFoundError | PermissionError):
+            raise UsageError(text) from error
+        raise RunError(text) from error
     if not found:
         raise UsageError(f"{given} holds no file that prox reads ({ENDINGS}). {_listing(passed)}")
     return found, passed
+
+
+def _type(fs: Any, path: str) -> str | None:
+    """What there is, if anything; a storage that does not answer raises, which `fs.isfile` takes for no."""
+    try:
+        return str(fs.info(path)["type"])
+    except FileNotFoundError:
+        return None
 
 
 def _refuse_missing(fs: Any, path: str, given: str) -> NoReturn:
@@ -152,28 +164,6 @@ def _refuse_missing(fs: Any, path: str, given: str) -> NoReturn:
     except FileNotFoundError:
         raise UsageError(f"{given} does not exist. {_what_is_there(fs, path)}") from None
     raise UsageError(f"{given} is neither a file nor a folder.")
-
-
-def open_file_system(given: str) -> tuple[Any, str]:
-    """The fsspec file system of a path or URL, and the path in it.
-
-    Raises:
-        UsageError: The path is empty, or its protocol is unknown or needs a package that is not installed.
-    """
-    if not given.strip():
-        raise UsageError("a path is empty. Name a file, a folder or a glob.")
-    if "::" in given and "://" in given:
-        raise UsageError(f"{given} is a chain of URLs; prox reads plain ones. Unpack the archive, or drop the cache.")
-    try:
-        fs, path = fsspec.core.url_to_fs(given)
-    except ImportError as error:
-        protocol = given.partition("://")[0]
-        extra = {"s3": "s3", "gs": "gcs", "gcs": "gcs"}.get(protocol)
-        advice = f" Install it with: pip install 'prox-refine[{extra}]'" if extra else ""
-        raise UsageError(f"{given} needs a package that is not installed: {error}.{advice}") from error
-    except ValueError as error:
-        raise UsageError(f"{given} cannot be opened: {error}") from error
-    return fs, path
 
 
 def _named_file(fs: Any, path: str, given: str) -> CorpusFile:
@@ -200,20 +190,6 @@ def file_version(info: dict[str, Any]) -> str:
 
 def _full_path(fs: Any, path: str) -> str:
     return path if is_local(fs) else fs.unstrip_protocol(path)
-
-
-def is_local(fs: Any) -> bool:
-    """Whether a file system is that of this machine."""
-    return _has_protocol(fs, "file")
-
-
-def is_in_memory(fs: Any) -> bool:
-    """Whether a file system lives and dies with this process."""
-    return _has_protocol(fs, "memory")
-
-
-def _has_protocol(fs: Any, name: str) -> bool:
-    return name in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,))
 
 
 def _in_folder(fs: Any, folder: str) -> tuple[list[CorpusFile], list[str]]:

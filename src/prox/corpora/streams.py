@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any, TypeAlias
 
-import fsspec
 import zstandard
 
 from prox.corpora.files import CorpusFile, file_version
+from prox.corpora.storage import DENIED, open_file_system
 from prox.errors import RunError
 
 _PLAIN_PIECE = 1 << 20
@@ -72,7 +72,8 @@ def describe(error: Exception) -> str:
     """The text of an exception without machine details: the reason alone for errors of the operating system."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    return " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split()) or type(error).__name__
+    return f"{text}: {DENIED}" if isinstance(error, PermissionError) and DENIED not in text else text
 
 
 def open_raw(file: CorpusFile) -> IO[bytes]:
@@ -82,7 +83,7 @@ def open_raw(file: CorpusFile) -> IO[bytes]:
         StorageError: It cannot be opened (missing, no permission, storage unreachable).
     """
     try:
-        fs, path = fsspec.core.url_to_fs(file.path)
+        fs, path = open_file_system(file.path)
         raw: IO[bytes] = fs.open(path, "rb")
     except Exception as error:  # storage libraries raise errors of their own kinds
         raise StorageError(f"{file.shown} cannot be opened: {describe(error)}") from error
@@ -96,7 +97,7 @@ def check_unchanged(file: CorpusFile) -> None:
         StorageError: It is gone, has another size or version now, or its storage does not answer.
     """
     try:
-        fs, path = fsspec.core.url_to_fs(file.path)
+        fs, path = open_file_system(file.path)
         fs.invalidate_cache(fs._parent(path))
         info = fs.info(path)
     except Exception as error:  # storage libraries raise errors of their own kinds

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
@@ -16,9 +15,9 @@ import zstandard
 from prox.corpora import json_text
 from prox.corpora.arrow_values import row_values, to_json_value
 from prox.corpora.columns import table_from_rows
-from prox.corpora.files import is_local
 from prox.corpora.records import Quarantined
 from prox.corpora.rows import Rows
+from prox.corpora.storage import is_local, open_file_system
 
 PartFormat = Literal["parquet", "jsonl"]
 
@@ -141,7 +140,7 @@ def write_atomically(path: str, data: bytes) -> None:
     Raises:
         OSError: The storage refuses.
     """
-    fs, path = fsspec.core.url_to_fs(path)
+    fs, path = open_file_system(path)
     if not is_local(fs):
         fs.pipe_file(path, data)
         return

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prox.chunking import Chunk
-from prox.corpora.files import is_local, open_file_system
+from prox.corpora.storage import is_local, open_file_system
 from prox.corpora.streams import describe
 from prox.errors import UsageError
 from prox.program import DropDocument, InsertLine, Program, RemoveLines, Replace, ReplaceOnce, get_dialect

@@ -14,7 +14,7 @@ from typing import IO, Any
 import orjson
 
 from prox.corpora import is_in_memory, is_local, open_file_system
-from prox.errors import UsageError
+from prox.errors import RunError, UsageError
 
 LOCK_FILE = ".lock"
 
@@ -33,7 +33,8 @@ def locked(output: str) -> Iterator["Lock"]:
     it ends. On object stores, which have none, it is a file whose content changes while the run is alive.
 
     Raises:
-        UsageError: Another run holds it.
+        UsageError: Another run holds it, or nobody may write there.
+        RunError: The storage does not answer.
     """
     fs, path = open_file_system(f"{output}/{LOCK_FILE}")
     if is_in_memory(fs):
@@ -44,6 +45,29 @@ def locked(output: str) -> Iterator["Lock"]:
     else:
         with _beating(fs, path, output) as lock:
             yield lock
+
+
+def _claim(fs: Any, path: str, own: str, output: str) -> None:
+    """Write the first sign of life, and look whether it stays: another run may have begun in the same moment."""
+    try:
+        fs.pipe_file(path, _holder(run=own, beat=0))
+        time.sleep(BEAT_SECONDS / 10)
+        found = _content(fs, path)
+    except OSError as error:
+        text = f"cannot write into {output}: {error}"
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise UsageError(text) from error
+        raise RunError(text) from error
+    if found is not None and _run_of(found) != own:
+        raise _refusal(output, found)
+
+
+def _run_of(content: bytes) -> str | None:
+    """Which run wrote a sign of life."""
+    with contextlib.suppress(orjson.JSONDecodeError, AttributeError):
+        run: str | None = orjson.loads(content).get("run")
+        return run
+    return None
 
 
 class Lock:
@@ -107,12 +131,12 @@ def _beating(fs: Any, path: str, output: str) -> Iterator[Lock]:
         while not ended.wait(BEAT_SECONDS):
             number += 1
             with contextlib.suppress(Exception):  # storage that does not answer now may do so at the next beat
-                if (found := _content(fs, path)) is not None and orjson.loads(found).get("run") != own:
+                if (found := _content(fs, path)) is not None and _run_of(found) != own:
                     lock.lost.set()
                     return
                 fs.pipe_file(path, _holder(run=own, beat=number))
 
-    fs.pipe_file(path, _holder(run=own, beat=0))
+    _claim(fs, path, own, output)
     thread = threading.Thread(target=beat, name="prox-lock", daemon=True)
     thread.start()
     try:

@@ -492,7 +492,8 @@ def _claim(output: str) -> list[Path]:
             others = {name for name in names if not is_half_written(name)} - {LOCK_FILE, PLAN_FILE}
             if others and RUN_FILE not in names:
                 raise UsageError(f"{output} is not empty; name a new folder, or remove it first")
-        fs.makedirs(path, exist_ok=True)
+        if is_local(fs) or path.startswith("/"):  # elsewhere there are no folders, and s3fs would make a bucket
+            fs.makedirs(path, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot make the folder {output}: {error}") from error
     return made

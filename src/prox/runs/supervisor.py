@@ -25,6 +25,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pyarrow as pa
 
 from prox.corpora import StorageError
@@ -237,7 +238,7 @@ class Supervisor:
         context = _context()
         own, its = context.Pipe()
         self._pipe = own
-        process = context.Process(target=_serve, args=(its, self._job), name="prox-worker", daemon=True)
+        process = context.Process(target=_serve, args=(its, self._job, _settings()), name="prox-worker", daemon=True)
         try:
             process.start()
         finally:
@@ -354,8 +355,15 @@ def start_server() -> None:
         signal.signal(signal.SIGINT, before)
 
 
-def _serve(pipe: Connection, job: Job) -> None:
+def _settings() -> tuple[dict[str, str], dict[str, Any]]:
+    """What tells storage libraries where to go and who asks, as it is now: the forkserver knows it as it was."""
+    return dict(os.environ), fsspec.config.conf
+
+
+def _serve(pipe: Connection, job: Job, settings: tuple[dict[str, str], dict[str, Any]]) -> None:
     """The worker process: units in, reports out, a word before every step."""
+    os.environ.update(settings[0])
+    fsspec.config.conf.update(settings[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _end_with_parent()
