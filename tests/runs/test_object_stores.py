@@ -78,9 +78,7 @@ def refine(*args: str, **environment: str) -> tuple[int, str]:
 
 def records(count: int, seed: int = 1) -> list[dict]:
     rng = random.Random(seed)
-    words = (
-        "the river runs to a mountain where people read history | click here for more cookies and our policy".split()
-    )
+    words = "the river runs to a mountain read history | click here for more cookies and policy".split()  # noqa: SIM905
     return [
         {"id": f"{seed}-{n}", "text": "\n".join(" ".join(rng.choices(words, k=12)) for _ in range(8))}
         for n in range(count)
@@ -144,9 +142,7 @@ def test_a_run_from_bucket_to_bucket_gives_what_a_local_one_gives(s3, expected):
     given = filled(s3)
     s3.put("in/", b"")  # consoles make "folders" so
     s3.put("out/", b"")
-    before = s3.requests.total()
     assert refine(given, f"s3://{s3.bucket}/out") == (0, "")
-    del before
     found = s3.objects("out/")
     found.pop("", None)
     assert parts(found) == expected
