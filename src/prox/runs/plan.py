@@ -249,13 +249,13 @@ def read_plan(output: str) -> Plan | None:
     if not fs.exists(path):
         return None
     try:
-        data = zstandard.ZstdDecompressor().stream_reader(fs.cat_file(path)).read()
+        data = zstandard.ZstdDecompressor().decompress(fs.cat_file(path))
         head, *lines = map(orjson.loads, data.splitlines())
         presets: dict[bytes, Preset] = {}
         files = tuple([_file_plan(fields, presets) for fields in lines])
         schema = head["schema"] and pa.ipc.read_schema(pa.py_buffer(base64.b64decode(head["schema"])))
         return Plan(files, head["unit_bytes"], schema or None)
-    except (zstandard.ZstdError, orjson.JSONDecodeError, KeyError, TypeError, pa.ArrowException) as error:
+    except (zstandard.ZstdError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise ValueError(f"{output}/{PLAN_FILE} cannot be read: {error}") from error
 
 
