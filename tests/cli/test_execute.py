@@ -13,7 +13,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "pages.jsonl"
 @pytest.fixture
 def refined(prox, tmp_path):
     def call(*options):
-        assert prox("refine", EXAMPLES, tmp_path / "out", "--workers", 1, *options)[0] == 0
+        assert prox("refine", EXAMPLES, tmp_path / "out", "--workers", 0, *options)[0] == 0
         return tmp_path / "out"
 
     return call
@@ -27,7 +27,7 @@ def parts(output):
 def test_the_text_of_the_tagger_comes_again_byte_for_byte(prox, refined, tmp_path, format):
     out = refined("--format", format)
     code, stdout, _ = prox(
-        "execute", EXAMPLES, out / "programs", tmp_path / "new", "--format", format, "--workers", 1, "--json"
+        "execute", EXAMPLES, out / "programs", tmp_path / "new", "--format", format, "--workers", 0, "--json"
     )
     assert code == 0
     assert parts(tmp_path / "new") == parts(out)
@@ -37,7 +37,7 @@ def test_the_text_of_the_tagger_comes_again_byte_for_byte(prox, refined, tmp_pat
 def test_the_tagger_is_not_asked(prox, refined, tmp_path, monkeypatch):
     out = refined()
     monkeypatch.setattr("prox.refiners.tagger.TaggerRefiner.refine", None)
-    assert prox("execute", EXAMPLES, out / "programs", tmp_path / "new", "--workers", 1)[0] == 0
+    assert prox("execute", EXAMPLES, out / "programs", tmp_path / "new", "--workers", 0)[0] == 0
 
 
 def test_a_changed_document_is_counted_with_its_reason(prox, refined, tmp_path):
@@ -46,7 +46,7 @@ def test_a_changed_document_is_counted_with_its_reason(prox, refined, tmp_path):
     changed = json.loads(lines[0])
     changed["text"] = changed["text"].replace("e", "a")
     (tmp_path / "in.jsonl").write_text("\n".join([json.dumps(changed), *lines[1:]]) + "\n")
-    code, stdout, _ = prox("execute", tmp_path / "in.jsonl", out / "programs", tmp_path / "new", "--workers", 1)
+    code, stdout, _ = prox("execute", tmp_path / "in.jsonl", out / "programs", tmp_path / "new", "--workers", 0)
     assert code == 0
     assert "1 × text differs from the one the program was written for" in stdout
     (part,) = (tmp_path / "new/quarantine").iterdir()
@@ -57,7 +57,7 @@ def test_a_changed_document_is_counted_with_its_reason(prox, refined, tmp_path):
 def test_another_corpus_is_exit_1_and_says_where_it_is(prox, refined, tmp_path):
     out = refined()
     (tmp_path / "in.jsonl").write_text('{"id": "x", "text": "another corpus"}\n')
-    code, _, err = prox("execute", tmp_path / "in.jsonl", out / "programs", tmp_path / "new", "--workers", 1)
+    code, _, err = prox("execute", tmp_path / "in.jsonl", out / "programs", tmp_path / "new", "--workers", 0)
     assert code == 1
     assert err.startswith("prox execute: not one record could be refined") and "new/quarantine" in err
 
@@ -79,13 +79,21 @@ def test_the_folder_of_the_first_run_is_not_written_over(prox, refined):
     out = refined()
     before = parts(out)
     code, _, err = prox("execute", EXAMPLES, out / "programs", out)
-    assert code == 2 and "is not empty" in err
+    assert code == 2 and "holds a run that was begun otherwise" in err and "replay: False → True" in err
     assert parts(out) == before
+
+
+def test_the_same_command_again_has_nothing_left_to_do(prox, refined, tmp_path):
+    out = refined()
+    for sessions in (1, 2):
+        code, stdout, _ = prox("execute", EXAMPLES, out / "programs", tmp_path / "new", "--workers", 0, "--json")
+        assert code == 0 and json.loads(stdout)["sessions"] == sessions
+    assert parts(tmp_path / "new") == parts(out)
 
 
 def test_dropped_documents_stay_dropped(prox, refined, tmp_path):
     out = refined("--keep-threshold", "0.5")
-    prox("execute", EXAMPLES, out / "programs", tmp_path / "new", "--workers", 1)
+    prox("execute", EXAMPLES, out / "programs", tmp_path / "new", "--workers", 0)
     first, second = (
         {row["id"] for row in pq.read_table(folder / "programs").to_pylist() if row["decision"] == "dropped"}
         for folder in (out, tmp_path / "new")

@@ -60,7 +60,11 @@ WRONG = {
 }
 WRONG_OUTPUT = {
     "format": (["--format", "csv"], "--format: "),
-    "workers": (["--workers", "0"], "--workers: "),
+    "engine": (["--engine", "spark"], "--engine: "),
+    "unit bytes": (["--unit-bytes", "many"], "--unit-bytes: "),
+    "unit documents": (["--unit-documents", "0"], "--unit-documents: "),
+    "memory": (["--memory", "4 XB"], "--memory: "),
+    "time limit": (["--time-limit", "0"], "--time-limit: "),
     "negative workers": (["--workers", "-3"], "--workers: "),
 }
 

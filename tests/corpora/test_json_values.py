@@ -15,7 +15,7 @@ OBJECTS = st.dictionaries(
 )
 
 
-def cut(data, array, piece=7, block_bytes=50, limit=10_000):
+def cut(data, array, piece=7, block_bytes=50, limit=1 << 20):
     chunks = (data[at : at + piece] for at in range(0, len(data), piece))
     return list(slice_values(chunks, "f", block_bytes, limit, array))
 

@@ -173,7 +173,8 @@ def _print_summary(result: RunResult, recipe: Recipe) -> None:
     total = max(1, record["records"])
     sessions = record["sessions"]
     again = f" ({sessions} sessions)" if sessions > 1 else ""
-    table = Table(title=f"{record['records']:,} records in {result.seconds:.1f} s{again}", title_justify="left")
+    console.print(f"{record['records']:,} records in {result.seconds:.1f} s{again}", highlight=False)
+    table = Table()
     table.add_column("decision")
     table.add_column("records", justify="right")
     table.add_column("share", justify="right")

@@ -92,7 +92,10 @@ def _file_lock(path: str, output: str) -> Iterator[Lock]:
 def _taken(path: str, output: str) -> IO[bytes]:
     """The lock file, locked, and still the one of that name: who had it before may have removed it meanwhile."""
     while True:
-        file = Path(path).open("a+b")  # noqa: SIM115 - it is the caller's
+        try:
+            file = Path(path).open("a+b")  # noqa: SIM115 - it is the caller's
+        except OSError as error:
+            raise UsageError(f"cannot write into the folder {output}: {error}") from error
         if not _take(file):
             with file:
                 file.seek(0)

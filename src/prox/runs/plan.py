@@ -5,9 +5,10 @@ planned without being read. It is stored in the output folder and compared with 
 """
 
 import base64
+import io
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import orjson
@@ -205,37 +206,48 @@ def _mean_record_bytes(file: CorpusFile) -> int:
 
 
 def write_plan(output: str, plan: Plan) -> None:
-    """Store a plan in an output folder, one line a file.
+    """Store a plan in an output folder: a line for what all files share, then a line for each of them.
 
     Raises:
         OSError: The storage refuses.
     """
-    schema = None if plan.schema is None else base64.b64encode(plan.schema.serialize()).decode()
-    lines = [orjson.dumps({"unit_bytes": plan.unit_bytes, "schema": schema})]
-    presets = {planned.preset: _preset_fields(planned.preset) for planned in plan.files}
+    presets = {preset: number for number, preset in enumerate(dict.fromkeys(each.preset for each in plan.files))}
+    head = {
+        "unit_bytes": plan.unit_bytes,
+        "schema": None if plan.schema is None else base64.b64encode(plan.schema.serialize()).decode(),
+        "presets": list(map(_preset_fields, presets)),
+        "files": len(plan.files),
+    }
+    compressor = zstandard.ZstdCompressor(write_checksum=True).compressobj()
+    stored = io.BytesIO()  # a million lines are written one by one: together they take half a gigabyte
+    stored.write(compressor.compress(orjson.dumps(head) + b"\n"))
     for planned in plan.files:
-        cuts = planned.cuts
-        shown = [cuts.start, cuts.stop, cuts.step] if isinstance(cuts, range) else None
-        fields = {
-            "number": planned.number,
-            "path": base64.b64encode(planned.file.path.encode(errors="surrogateescape")).decode(),
-            "file": planned.file.shown,
-            "format": planned.file.format,
-            "compression": planned.file.compression,
-            "size": planned.file.size,
-            "version": planned.file.version,
-            "preset": presets[planned.preset],
-            "range": shown,
-            "cuts": None if shown else list(cuts),
-            "counted": planned.size,
-        }
-        lines.append(orjson.dumps(fields))
-    data = zstandard.ZstdCompressor(write_checksum=True).compress(b"\n".join(lines) + b"\n")
-    write_atomically(f"{output}/{PLAN_FILE}", data)
+        stored.write(compressor.compress(orjson.dumps(_file_fields(planned, presets[planned.preset])) + b"\n"))
+    stored.write(compressor.flush())
+    write_atomically(f"{output}/{PLAN_FILE}", stored.getvalue())
 
 
 def _preset_fields(preset: Preset) -> dict[str, Any]:
     return {name: value for name, value in asdict(preset).items() if name != "marks"}
+
+
+def _file_fields(planned: FilePlan, preset: int) -> dict[str, Any]:
+    file, cuts = planned.file, planned.cuts
+    shown = [cuts.start, cuts.stop, cuts.step] if isinstance(cuts, range) else None
+    as_stored = None if file.shown == file.path else base64.b64encode(file.path.encode(errors="surrogateescape"))
+    return {
+        "number": planned.number,
+        "file": file.shown,
+        "path": as_stored and as_stored.decode(),  # of a name that is no UTF-8
+        "format": file.format,
+        "compression": file.compression,
+        "size": file.size,
+        "version": file.version,
+        "preset": preset,
+        "range": shown,
+        "cuts": None if shown else list(cuts),
+        "counted": planned.size,
+    }
 
 
 def read_plan(output: str) -> Plan | None:
@@ -249,30 +261,26 @@ def read_plan(output: str) -> Plan | None:
     if not fs.exists(path):
         return None
     try:
-        data = zstandard.ZstdDecompressor().stream_reader(fs.cat_file(path)).read()
-        head, *lines = map(orjson.loads, data.splitlines())
-        presets: dict[bytes, Preset] = {}
+        stream = zstandard.ZstdDecompressor().stream_reader(fs.cat_file(path))
+        lines = map(orjson.loads, io.BufferedReader(stream, MEGABYTE))
+        head = next(lines, None) or {}
+        presets = [Preset(**(own | {"id_fields": tuple(own["id_fields"])})) for own in head["presets"]]
         files = tuple([_file_plan(fields, presets) for fields in lines])
+        if len(files) != head["files"]:
+            raise ValueError(f"it ends after {len(files):,} of {head['files']:,} files")
         schema = head["schema"] and pa.ipc.read_schema(pa.py_buffer(base64.b64decode(head["schema"])))
         return Plan(files, head["unit_bytes"], schema or None)
-    except (zstandard.ZstdError, orjson.JSONDecodeError, KeyError, TypeError, pa.ArrowException) as error:
+    except (zstandard.ZstdError, ValueError, LookupError, TypeError, pa.ArrowException) as error:
         raise ValueError(f"{output}/{PLAN_FILE} cannot be read: {error}") from error
 
 
-def _file_plan(fields: dict[str, Any], presets: dict[bytes, Preset]) -> FilePlan:
-    key = orjson.dumps(fields["preset"])
-    if key not in presets:
-        own = fields["preset"]
-        presets[key] = replace(Preset(**(own | {"id_fields": tuple(own["id_fields"])})))
-    file = CorpusFile(
-        base64.b64decode(fields["path"]).decode(errors="surrogateescape"),
-        fields["format"],
-        fields["compression"],
-        fields["size"],
-        fields["version"],
-    )
+def _file_plan(fields: dict[str, Any], presets: Sequence[Preset]) -> FilePlan:
+    path = fields["file"]
+    if fields["path"] is not None:
+        path = base64.b64decode(fields["path"]).decode(errors="surrogateescape")
+    file = CorpusFile(path, fields["format"], fields["compression"], fields["size"], fields["version"])
     cuts = range(*fields["range"]) if fields["range"] else tuple(fields["cuts"])
-    return FilePlan(fields["number"], file, presets[key], cuts, fields["counted"])
+    return FilePlan(fields["number"], file, presets[fields["preset"]], cuts, fields["counted"])
 
 
 def differences(plan: Plan, files: Sequence[CorpusFile]) -> dict[str, list[str]]:
