@@ -1,8 +1,12 @@
 """File systems of fsspec, all opened here: how long they may be silent, and what their errors say."""
 
+import contextlib
 import errno
 import functools
 import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 import fsspec
@@ -18,6 +22,15 @@ _WITH_LISTINGS = ("s3", "s3a", "gs", "gcs")
 """These keep listings, each process and thread its own: what others have written since would not be there."""
 
 _NOT_OF_STORAGE = (TypeError, AttributeError, NotImplementedError, ValueError)
+
+_ANSWER_SECONDS = 80.0
+"""For a request and what its client repeats: clients can wait for ever where a connection is lost in the wrong moment."""
+
+_ASKED = 3
+"""Times that a request without any answer is made."""
+
+_MAY_TAKE_LONG = ("open", "put_file")
+"""Of the worker alone, which is watched by its supervisor; a part may be large."""
 
 DENIED = "check the credentials and what they allow (docs/object-stores.md)"
 
@@ -76,13 +89,49 @@ class _Remote:
         @functools.wraps(value)
         def told(*args: Any, **kwargs: Any) -> Any:
             try:
-                return value(*args, **kwargs)
+                if name in _MAY_TAKE_LONG:
+                    return value(*args, **kwargs)
+                return _answer(lambda: value(*args, **kwargs))
             except _NOT_OF_STORAGE:
                 raise
             except Exception as error:
                 raise _as_os_error(error) from error
 
         return told
+
+
+def _answer(call: Callable[[], Any]) -> Any:
+    """What a call gives, if it gives it in time; otherwise it is left to itself, and made again.
+
+    Raises:
+        TimeoutError: It never gave anything.
+    """
+    for _ in range(_ASKED):
+        with contextlib.suppress(_NoAnswerError):
+            return _within(_ANSWER_SECONDS, call)
+    raise TimeoutError(f"no answer, asked {_ASKED} times for {_ANSWER_SECONDS:g} seconds")
+
+
+class _NoAnswerError(Exception):
+    pass
+
+
+def _within(seconds: float, call: Callable[[], Any]) -> Any:
+    answer: Future[Any] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, name="prox-storage", daemon=True).start()
+    try:
+        return answer.result(seconds)
+    except TimeoutError:
+        if answer.done():
+            raise  # it is the storage's own
+        raise _NoAnswerError from None
 
 
 def _as_os_error(error: Exception) -> OSError:

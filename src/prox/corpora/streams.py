@@ -8,10 +8,11 @@ from typing import IO, Any, TypeAlias
 import zstandard
 
 from prox.corpora.files import CorpusFile, file_version
-from prox.corpora.storage import DENIED, open_file_system
+from prox.corpora.storage import DENIED, is_local, open_file_system
 from prox.errors import RunError
 
 _PLAIN_PIECE = 1 << 20
+_REMOTE_PIECE = 4 << 20  # read ahead at most: a unit begins and ends anywhere in a file
 _COMPRESSED_PIECE = 1 << 14  # bounds what one piece can unpack to, and what has to be unpacked again after a fault
 
 
@@ -84,7 +85,8 @@ def open_raw(file: CorpusFile) -> IO[bytes]:
     """
     try:
         fs, path = open_file_system(file.path)
-        raw: IO[bytes] = fs.open(path, "rb")
+        options = {} if is_local(fs) else {"block_size": _REMOTE_PIECE}
+        raw: IO[bytes] = fs.open(path, "rb", **options)
     except Exception as error:  # storage libraries raise errors of their own kinds
         raise StorageError(f"{file.shown} cannot be opened: {describe(error)}") from error
     return raw

@@ -92,11 +92,14 @@ def unit_folder(aside: str, unit: Unit) -> Iterator[str]:
         shutil.rmtree(own, ignore_errors=True)
 
 
-def commit(output: str, folder: str, unit: Unit, report: UnitReport) -> None:
+def commit(output: str, folder: str, unit: Unit, report: UnitReport, again: bool = True) -> None:
     """Bring the parts of a unit from its own folder to their places, and then enter it: it is done.
 
     The parts are whole and on disk already. If anything stops this midway, the unit is not done, and doing it again
     puts the same names in place.
+
+    Args:
+        again: An earlier attempt of this session may have left parts; those of earlier sessions are gone.
 
     Raises:
         OSError: The storage refuses.
@@ -104,7 +107,7 @@ def commit(output: str, folder: str, unit: Unit, report: UnitReport) -> None:
     fs, path = open_file_system(output)
     own = Path(folder)
     parts = {f"{kind}/{part.name}": part.stat().st_size for kind in FOLDERS for part in sorted((own / kind).iterdir())}
-    for name in _stale(fs, path, unit, parts):
+    for name in _stale(fs, path, unit, parts) if again else ():
         fs.rm_file(name)
     if is_local(fs):
         for name in parts:

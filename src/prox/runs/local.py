@@ -17,7 +17,7 @@ from prox.runs.plan import Unit
 from prox.runs.stages import Stage
 from prox.runs.supervisor import Job, StoppedError, Supervisor, UnitFailedError, start_server
 from prox.runs.unit_report import UnitReport
-from prox.runs.worker import Place, Worker
+from prox.runs.worker import Care, Place, Worker
 
 _PATIENCE = 10.0
 """Seconds that a thread has to end in."""
@@ -70,8 +70,9 @@ def work(job: Job, units: Iterator[Unit], sink: Sink, stages: Sequence[Stage], a
 class InProcess:
     """Does units in the thread that asks for it, beside others that share the worker and its engine."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, tried_before: bool = False) -> None:
         self._worker = worker
+        self._care = Care(again=tried_before)
 
     def refine(self, unit: Unit, advance: Advance) -> UnitReport:
         """As `Supervisor.refine`, but a record that ends the process ends the run."""
@@ -83,7 +84,7 @@ class InProcess:
             before[:] = [place]
 
         try:
-            return self._worker.refine(unit, say)
+            return self._worker.refine(unit, say, self._care)
         except StorageError as error:
             raise UnitFailedError(str(error)) from error
 

@@ -146,7 +146,7 @@ def _beating(fs: Any, path: str, output: str) -> Iterator[Lock]:
         yield lock
     finally:
         ended.set()
-        thread.join()
+        thread.join(BEAT_SECONDS)  # it may wait for storage that does not answer
         if not lock.lost.is_set():
             with contextlib.suppress(Exception):
                 fs.rm_file(path)

@@ -168,14 +168,14 @@ class _Hands:
         self._shared = fs.exists(path)
         if not Path(job.aside).is_dir():
             job = replace(job, aside=tempfile.mkdtemp(prefix="prox-"))
-        self._job = job
+        self._job = replace(job, tried_before=True)
         self._worker: Worker | None = None
 
     @functools.cached_property
     def _own(self) -> Supervisor | InProcess:
         if self._job.recipe.has_language_model:
             self._worker = Worker(self._job.recipe, self._job.schema, self._job.aside)
-            return InProcess(self._worker)
+            return InProcess(self._worker, tried_before=True)
         return Supervisor(self._job)
 
     def refine(self, units: Sequence[Unit]) -> list[_Answer]:

@@ -24,7 +24,7 @@ from prox.corpora import (
     shown_path,
     write_atomically,
 )
-from prox.errors import RunError, UsageError
+from prox.errors import ProxError, RunError, UsageError
 from prox.refiners.cascade import CascadeRefiner
 from prox.refiners.language_model.refiner import shown_prompt
 from prox.refiners.specs import shown_spec
@@ -120,6 +120,8 @@ def refine_corpus(
         with locked(recipe.output) as lock:
             try:
                 return _Run(recipe, files, lock, on_progress).go(start_over, despite_changes)
+            except OSError as error:
+                raise RunError(f"the run broke off: {error}. {_GOES_ON}") from error
             finally:
                 with contextlib.suppress(OSError):
                     sweep(recipe.output)
@@ -190,7 +192,7 @@ class _Run:
         try:
             self._write("running")
         except OSError as error:
-            raise UsageError(f"cannot write into the folder {output}: {error}") from error
+            raise _not_writable(output, error) from error
         self._work(done)
         return self._finish()
 
@@ -210,7 +212,7 @@ class _Run:
             try:
                 write_plan(output, self._plan)
             except OSError as error:
-                raise UsageError(f"cannot write into the folder {output}: {error}") from error
+                raise _not_writable(output, error) from error
             return []
         changed = differences(plan, self._files)
         lines = [f"input: {name} file {shown_path(path)}" for name, paths in changed.items() for path in paths]
@@ -348,7 +350,7 @@ class _Run:
 
     def _finish(self) -> RunResult:
         if self._failures:
-            self._write("incomplete")
+            self._write_if_possible("incomplete")
             (where, reason), *_ = self._failures.items()
             raise RunError(
                 f"{len(self._failures)} of {self._plan.count:,} units could not be done, the others are. {where}: "
@@ -488,15 +490,24 @@ def _claim(output: str) -> list[Path]:
     try:
         made = [folder for folder in (Path(path), *Path(path).parents) if not folder.exists()] if is_local(fs) else []
         if fs.exists(path):
-            names = {name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False)}
+            inside = [name for name in fs.ls(path, detail=False) if name.rstrip("/") != path.rstrip("/")]
+            names = {name.rstrip("/").rpartition("/")[2] for name in inside}
             others = {name for name in names if not is_half_written(name)} - {LOCK_FILE, PLAN_FILE}
             if others and RUN_FILE not in names:
                 raise UsageError(f"{output} is not empty; name a new folder, or remove it first")
         if is_local(fs) or path.startswith("/"):  # elsewhere there are no folders, and s3fs would make a bucket
             fs.makedirs(path, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"cannot make the folder {output}: {error}") from error
+        raise _not_writable(output, error) from error
     return made
+
+
+def _not_writable(output: str, error: OSError) -> ProxError:
+    """A person has to name another folder, or to wait until the storage answers again."""
+    text = f"cannot write into the folder {output}: {error}"
+    if is_local(open_file_system(output)[0]) or isinstance(error, FileNotFoundError | PermissionError):
+        return UsageError(text)
+    return RunError(text)
 
 
 def _remove_run(output: str) -> None:

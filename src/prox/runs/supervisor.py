@@ -79,6 +79,7 @@ class Job:
         aside: A folder on this machine for parts that are not whole yet.
         memory: Bytes that a worker process may take; no limit if None.
         time_limit: Seconds without a sign of life after which a worker hangs.
+        tried_before: Another machine may have tried a unit in this session, unknown to this one.
     """
 
     recipe: Recipe
@@ -86,6 +87,7 @@ class Job:
     aside: str
     memory: int | None
     time_limit: float
+    tried_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class _Death:
     place: Place | None
     how: str
     told: int
+    hung: bool = False
 
 
 class Supervisor:
@@ -119,7 +122,7 @@ class Supervisor:
             StoppedError: `stop` was called.
             RunError: The run cannot go on.
         """
-        care = Care()
+        care = Care(again=self._job.tried_before)
         deaths: Counter[Place | None] = Counter()
         in_vain = 0
         waits = iter(_WAITS_FOR_STORAGE)
@@ -133,14 +136,20 @@ class Supervisor:
                     raise UnitFailedError(str(error)) if isinstance(error, StorageError) else error from error
                 if self._stopped.wait(wait):
                     raise StoppedError("the run was stopped") from None
+                care = replace(care, again=True)
                 continue
             if isinstance(result, UnitReport):
                 return result
             advance(-result.told)
             if self._stopped.is_set():
                 raise StoppedError("the run was stopped")
+            care = replace(care, again=True)
             deaths[result.place] += 1
             in_vain += 1
+            if result.hung and result.place is not None and result.place.step == "read" and "://" in unit.file.path:
+                if deaths[result.place] >= _DEATHS_AT_ONE_PLACE:  # the file may be sound, and the storage silent
+                    raise UnitFailedError(f"{unit.file.shown} cannot be read on: {result.how}")
+                continue
             if deaths[result.place] >= _enough(result.place) and (learnt := _learnt(care, result)):
                 self._refused_in_a_row += len(learnt.refused) - len(care.refused)
                 care, in_vain = learnt, 0
@@ -208,9 +217,8 @@ class Supervisor:
                     continue
                 silence = time.monotonic() - heard
                 if silence > self._job.time_limit:
-                    return self._died(
-                        unit, place, told, f"the worker hung for more than {self._job.time_limit:g} seconds"
-                    )
+                    how = f"the worker hung for more than {self._job.time_limit:g} seconds"
+                    return self._died(unit, place, told, how, hung=True)
         except (EOFError, OSError):
             if self._process is not None:
                 self._process.join(_PATIENCE)
@@ -256,11 +264,11 @@ class Supervisor:
             return False
         return (resident(self._process.pid) or 0) > self._job.memory
 
-    def _died(self, unit: Unit, place: Place | None, told: int, how: str) -> _Death:
+    def _died(self, unit: Unit, place: Place | None, told: int, how: str, hung: bool = False) -> _Death:
         self._kill()
         for left in Path(self._job.aside).glob(f"{unit.name}-*"):
             shutil.rmtree(left, ignore_errors=True)
-        return _Death(place, how, told)
+        return _Death(place, how, told, hung)
 
     def _kill(self) -> None:
         process, self._process = self._process, None

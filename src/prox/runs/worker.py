@@ -118,6 +118,7 @@ class Care:
         avoided: Records that go there without even being decoded.
         skipped: Blocks of which all records do.
         end: From this block on nothing is read, with the reason.
+        again: It is not the first attempt of this session, so parts of another one may lie about.
     """
 
     apart: frozenset[int] = frozenset()
@@ -126,6 +127,7 @@ class Care:
     avoided: tuple[tuple[int, str], ...] = ()
     skipped: tuple[tuple[int, str], ...] = ()
     end: tuple[int, str] | None = None
+    again: bool = False
 
 
 Say: TypeAlias = Callable[[Place], None]
@@ -179,7 +181,7 @@ class Worker:
                     raise RunError("the run was stopped")
                 say(Place("commit"))
                 report = replace(report, extent=extent)
-                commit(self._recipe.output, folder, unit, report)
+                commit(self._recipe.output, folder, unit, report, care.again)
                 return report
         except ProxError:
             raise
