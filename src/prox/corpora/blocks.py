@@ -12,8 +12,8 @@ from prox.corpora.streams import BrokenStreamError, OnShare, ignore_share
 from prox.corpora.warc import slice_warc
 
 BLOCK_BYTES = 8 << 20
-MAX_RECORD_BYTES = 64 << 20
-"""A longer record goes to quarantine: in work it would take more than ten times its size in memory."""
+MAX_RECORD_BYTES = 48 << 20
+"""A longer record goes to quarantine: in work it would take up to thirty times its size in memory."""
 
 
 def read_blocks(

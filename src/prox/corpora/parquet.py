@@ -165,10 +165,16 @@ class _Cutter:
     def flush(self) -> Iterator[Block]:
         rows = sum(batch.num_rows for batch in self.pending)
         if rows:
-            sink = pa.BufferOutputStream()
-            with pa.ipc.new_stream(sink, self.pending[0].schema) as writer:
-                for batch in self.pending:
-                    writer.write_batch(batch)
-            yield Block(self.path, self.row, rows, "arrow", sink.getvalue().to_pybytes())
-        self.row += rows
-        self.pending, self.bytes = [], 0
+            block = Block(self.path, self.row, rows, "arrow", _stream(self.pending))
+            self.row += rows
+            self.pending, self.bytes = [], 0  # before the block is worked on, which takes memory of its own
+            yield block
+
+
+def _stream(batches: list[pa.RecordBatch]) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batches[0].schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    payload: bytes = sink.getvalue().to_pybytes()
+    return payload
