@@ -14,7 +14,7 @@ BIN := .venv/bin
 .venv/models: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --retries 1 --timeout 20 \
 		--no-deps --extra-index-url https://download.pytorch.org/whl/cpu 'torch==2.13.0'
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,models,ray,warc,datatrove]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,tests]'
 	@touch $@
 
 demo: .venv/ready  ## refine the sample pages with the embedded tagger and show the result

@@ -365,7 +365,7 @@ def test_a_file_as_output_is_refused(tmp_path):
     before = path.read_bytes()
     with pytest.raises(UsageError, match=r"in\.jsonl is a file; name a new folder"):
         run(path, path)
-    with pytest.raises(UsageError, match="cannot make the folder"):
+    with pytest.raises(UsageError, match="cannot write into the folder"):
         run(path, path / "out")
     assert path.read_bytes() == before
 
@@ -376,7 +376,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path, monkeypatch):
 
     put(tmp_path / "in.jsonl", pages(7))
     monkeypatch.setattr("fsspec.implementations.local.LocalFileSystem.makedirs", refuse)
-    with pytest.raises(UsageError, match=r"cannot make the folder .*/out: .*Permission denied"):
+    with pytest.raises(UsageError, match=r"cannot write into the folder .*/out: .*Permission denied"):
         run(tmp_path / "in.jsonl", tmp_path / "out")
 
 

@@ -24,7 +24,7 @@ _WITH_LISTINGS = ("s3", "s3a", "gs", "gcs")
 _NOT_OF_STORAGE = (TypeError, AttributeError, NotImplementedError, ValueError)
 
 _ANSWER_SECONDS = 80.0
-"""For a request and what its client repeats: clients can wait for ever where a connection is lost in the wrong moment."""
+"""For a request and what its client repeats: some wait for ever where a connection is lost in the wrong moment."""
 
 _ASKED = 3
 """Times that a request without any answer is made."""
