@@ -24,8 +24,9 @@ from prox.corpora import open_file_system
 from prox.errors import RunError, UsageError
 from prox.runs.local import threads_for
 from prox.runs.recipe import Recipe, StageRecipe, make_recipe, read_recipe
-from prox.runs.refine import RUN_FILE, RunResult, refine_corpus
+from prox.runs.record import RUN_FILE
 from prox.runs.refine import Progress as RunProgress
+from prox.runs.refine import RunResult, refine_corpus
 from prox.runs.stages import DECISIONS, QUARANTINED
 
 _LOG_SECONDS = 10

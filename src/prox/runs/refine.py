@@ -1,14 +1,11 @@
 """A run: a recipe executed into an output folder, begun or continued."""
 
 import contextlib
-import importlib.metadata
-import platform
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -17,23 +14,15 @@ from prox.corpora import (
     FoundFiles,
     choose_presets,
     find_files,
-    is_half_written,
-    is_local,
-    open_file_system,
     part_schema,
     shown_path,
     write_atomically,
 )
-from prox.errors import ProxError, RunError, UsageError
-from prox.refiners.cascade import CascadeRefiner
+from prox.errors import RunError, UsageError
 from prox.refiners.language_model.refiner import shown_prompt
-from prox.refiners.specs import shown_spec
 from prox.runs import local
 from prox.runs.changes import differing_fields, identity, refusal
-from prox.runs.costs import StageCost, inference_flops
 from prox.runs.ledger import (
-    FOLDERS,
-    LEDGER,
     Entry,
     forget,
     make_aside,
@@ -42,14 +31,14 @@ from prox.runs.ledger import (
     remove_unentered,
     sweep,
 )
-from prox.runs.lock import LOCK_FILE, Lock, locked
-from prox.runs.plan import PLAN_FILE, FilePlan, Plan, Unit, differences, plan_units, read_plan, write_plan
+from prox.runs.lock import Lock, locked
+from prox.runs.output import check_place, claim, not_writable, remove_run, without_slashes
+from prox.runs.plan import FilePlan, Plan, Unit, differences, plan_units, read_plan, write_plan
 from prox.runs.recipe import Recipe, load_stages
+from prox.runs.record import RUN_FILE, now, read_record, shown_cost, shown_recipe, version_of, versions
 from prox.runs.stages import DECISIONS, Stage
 from prox.runs.supervisor import Job, default_memory
 from prox.runs.unit_report import MOST_PROBLEMS, UnitReport
-
-RUN_FILE = "run.json"
 
 _RECORD_SECONDS = 5.0
 """How often a run that is at work writes how far it is."""
@@ -113,9 +102,9 @@ def refine_corpus(
         RunError: The run broke off, or some units could not be done. What is done is whole, and the same call goes on.
     """
     files = find_files(recipe.input)
-    recipe = recipe.model_copy(update={"output": _without_slashes(recipe.output)})
-    _check_place(recipe)
-    made = _claim(recipe.output)
+    recipe = recipe.model_copy(update={"output": without_slashes(recipe.output)})
+    check_place(recipe)
+    made = claim(recipe.output)
     try:
         with locked(recipe.output) as lock:
             try:
@@ -157,7 +146,7 @@ class _Run:
     def go(self, start_over: bool, despite_changes: bool) -> RunResult:
         output = self._recipe.output
         if start_over:
-            _remove_run(output)
+            remove_run(output)
         earlier = read_record(output)
         changes = [] if earlier is None else differing_fields(earlier["identity"], identity(self._recipe), "recipe")
         if changes and not despite_changes:
@@ -167,7 +156,7 @@ class _Run:
         if earlier is not None:
             changes += differing_fields(earlier["refiners"], fingerprints, "refiner")
             changes += differing_fields(
-                {"version": earlier["versions"].get("prox-refine")}, {"version": _version("prox-refine")}, "prox"
+                {"version": earlier["versions"].get("prox-refine")}, {"version": version_of("prox-refine")}, "prox"
             )
             if changes and not despite_changes:
                 raise refusal(output, changes)
@@ -182,9 +171,9 @@ class _Run:
             "prompts": {
                 f"{each.refiner.level}": shown for each in self._stages if (shown := shown_prompt(each.refiner))
             },
-            "versions": _versions(),
+            "versions": versions(),
             "unit_bytes": self._plan.unit_bytes,
-            "started": (earlier or {}).get("started") or _now(),
+            "started": (earlier or {}).get("started") or now(),
             "sessions": (earlier or {}).get("sessions", 0) + 1,
         }
         self._seconds_before = (earlier or {}).get("seconds", 0.0)
@@ -192,7 +181,7 @@ class _Run:
         try:
             self._write("running")
         except OSError as error:
-            raise _not_writable(output, error) from error
+            raise not_writable(output, error) from error
         self._work(done)
         return self._finish()
 
@@ -212,7 +201,7 @@ class _Run:
             try:
                 write_plan(output, self._plan)
             except OSError as error:
-                raise _not_writable(output, error) from error
+                raise not_writable(output, error) from error
             return []
         changed = differences(plan, self._files)
         lines = [f"input: {name} file {shown_path(path)}" for name, paths in changed.items() for path in paths]
@@ -416,134 +405,10 @@ class _Run:
             "operations": report.operations,
             "rejected_operations": report.rejected,
             "failed_drafts": report.failures,
-            "costs": [_cost(stage, cost) for stage, cost in zip(self._stages, report.costs, strict=False)],
+            "costs": [shown_cost(stage, cost) for stage, cost in zip(self._stages, report.costs, strict=False)],
             "file_problems": [*self.problems, *report.problems][:MOST_PROBLEMS],
             "passed_over": list(map(shown_path, self._files.passed_over[:1000])),
         }
 
 
 _GOES_ON = "What is done is whole; run the same command again to go on"
-
-
-def read_record(output: str) -> dict[str, Any] | None:
-    """What `run.json` in an output folder holds; None if it is not there.
-
-    Raises:
-        UsageError: It cannot be read.
-    """
-    fs, path = open_file_system(f"{output}/{RUN_FILE}")
-    fs.invalidate_cache()
-    try:
-        record: dict[str, Any] = orjson.loads(fs.cat_file(path))
-        if {"identity", "refiners", "versions", "units"} <= record.keys():
-            return record
-    except FileNotFoundError:
-        return None
-    except (orjson.JSONDecodeError, AttributeError):
-        pass
-    raise UsageError(
-        f"{output}/{RUN_FILE} is not from a run that can be continued. Name a new folder, or add --start-over"
-    )
-
-
-def _cost(stage: Stage, cost: StageCost) -> dict[str, Any]:
-    """Tokens, seconds and FLOPs of a stage; of a cascade also what it saved."""
-    figures: dict[str, Any] = {"stage": stage.name, "level": str(stage.refiner.level)} | asdict(cost)
-    figures["seconds"] = round(cost.seconds, 3)
-    flops = None
-    if stage.language_model and stage.parameters is not None:
-        flops = inference_flops(stage.parameters, cost.tokens_in, cost.tokens_out)
-    figures |= {"parameters": stage.parameters, "flops": flops}
-    if isinstance(stage.refiner, CascadeRefiner):
-        figures["share_sent"] = share = cost.words_sent / cost.words if cost.words else 0.0
-        # As many tokens a word as in what was sent.
-        figures["flops_saved"] = round(flops / share - flops) if flops and share else None
-    else:
-        del figures["words_sent"]
-    return figures
-
-
-def _without_slashes(output: str) -> str:
-    return output if output.endswith("://") else output.rstrip("/") or "/"
-
-
-def _check_place(recipe: Recipe) -> None:
-    """Refuse an output folder where a run would do harm.
-
-    Raises:
-        UsageError: It is a file, or lies in the input.
-    """
-    output = recipe.output
-    fs, path = open_file_system(output)
-    if fs.exists(path) and not fs.isdir(path):
-        raise UsageError(f"{output} is a file; name a new folder")
-    for given in recipe.input:
-        of_input, folder = open_file_system(given)
-        inside = of_input == fs and f"{path}/".startswith(f"{folder.rstrip('/')}/")
-        if inside and fs.isdir(folder):
-            raise UsageError(f"{output} lies in the input {given}: a later run could read it. Name a folder beside it")
-
-
-def _claim(output: str) -> list[Path]:
-    """Make the output folder, or refuse one with something in it that is not a run's; the folders that were made."""
-    fs, path = open_file_system(output)
-    try:
-        made = [folder for folder in (Path(path), *Path(path).parents) if not folder.exists()] if is_local(fs) else []
-        if fs.exists(path):
-            inside = [name for name in fs.ls(path, detail=False) if name.rstrip("/") != path.rstrip("/")]
-            names = {name.rstrip("/").rpartition("/")[2] for name in inside}
-            others = {name for name in names if not is_half_written(name)} - {LOCK_FILE, PLAN_FILE}
-            if others and RUN_FILE not in names:
-                raise UsageError(f"{output} is not empty; name a new folder, or remove it first")
-        if is_local(fs) or path.startswith("/"):  # elsewhere there are no folders, and s3fs would make a bucket
-            fs.makedirs(path, exist_ok=True)
-    except OSError as error:
-        raise _not_writable(output, error) from error
-    return made
-
-
-def _not_writable(output: str, error: OSError) -> ProxError:
-    """A person has to name another folder, or to wait until the storage answers again."""
-    text = f"cannot write into the folder {output}: {error}"
-    if is_local(open_file_system(output)[0]) or isinstance(error, FileNotFoundError | PermissionError):
-        return UsageError(text)
-    return RunError(text)
-
-
-def _remove_run(output: str) -> None:
-    """Remove all that a run writes, and nothing else; what says whose parts they are goes last."""
-    fs, path = open_file_system(output)
-    for name in (LEDGER, *FOLDERS, PLAN_FILE, RUN_FILE):
-        if is_local(fs) and Path(f"{path}/{name}").is_dir():
-            shutil.rmtree(f"{path}/{name}")
-        elif fs.exists(f"{path}/{name}"):
-            fs.rm(f"{path}/{name}", recursive=True)
-
-
-def shown_recipe(recipe: Recipe) -> dict[str, Any]:
-    """The fields of a recipe, without secrets and in UTF-8."""
-    fields = recipe.model_dump(mode="json")
-    shown = {"input": list(map(shown_path, recipe.input)), "output": shown_path(recipe.output)}
-    stages = [
-        shown_path(shown_spec(each))
-        if isinstance(each, str)
-        else each | {"refiner": shown_path(shown_spec(each["refiner"]))}
-        for each in fields["stages"]
-    ]
-    return fields | shown | {"stages": stages}
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
-def _version(package: str) -> str | None:
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        return importlib.metadata.version(package)
-    return None
-
-
-def _versions() -> dict[str, str]:
-    names = ("prox-refine", "numpy", "pyarrow", "orjson", "torch", "transformers", "vllm", "llguidance", "httpx", "ray")
-    versions = {name: version for name in names if (version := _version(name)) is not None}
-    return {"python": platform.python_version()} | versions

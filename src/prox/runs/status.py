@@ -9,7 +9,7 @@ from prox.errors import UsageError
 from prox.runs.ledger import read_ledger
 from prox.runs.lock import is_held
 from prox.runs.plan import Plan, read_plan
-from prox.runs.refine import RUN_FILE, read_record
+from prox.runs.record import RUN_FILE, read_record
 from prox.runs.stages import DECISIONS
 from prox.runs.unit_report import UnitReport
 
