@@ -111,7 +111,7 @@ Engine: TypeAlias = Annotated[
 ]
 Gpus: TypeAlias = Annotated[
     float | None,
-    typer.Option(metavar="N", help="With --engine ray: GPUs for each worker, which then run one per N GPUs."),
+    typer.Option(metavar="N", help="With --engine ray: GPUs that each worker needs; one CPU if not given."),
 ]
 Memory: TypeAlias = Annotated[
     str | None,

@@ -164,8 +164,9 @@ class _Shown:
 def _line(progress: RunProgress) -> str:
     report = progress.report
     rate = progress.text_bytes / 1e6 / max(progress.seconds, 1e-9)
-    decisions = ", ".join(f"{name} {report.decisions[name]:,}" for name in DECISIONS)
-    return f"{rate:.1f} MB/s, units {progress.units_done:,}/{progress.units:,}, {decisions}"
+    decisions = "".join(f", {name} {count:,}" for name in DECISIONS if (count := report.decisions[name]))
+    more = f", {progress.in_work:,} in work" if progress.in_work else ""
+    return f"{rate:.1f} MB/s, units {progress.units_done:,}/{progress.units:,}{decisions}{more}"
 
 
 def _print_summary(result: RunResult, recipe: Recipe) -> None:

@@ -57,7 +57,7 @@ class Progress:
         share: Of the input that is done, by stored bytes; 0 to 1.
         seconds: Since the start of this session.
         text_bytes: Refined in this session.
-        documents: That have come through the stages in this session, also in units that are still under way.
+        in_work: Documents that have come through the stages, of units that are not done yet.
     """
 
     report: UnitReport
@@ -66,7 +66,7 @@ class Progress:
     share: float
     seconds: float
     text_bytes: int
-    documents: int = 0
+    in_work: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +294,7 @@ class _Run:
             raise RunError(f"another run has taken over {self._recipe.output}")
         self._add(self._plan.numbers[unit.file_number], Entry(unit.file_number, unit.number, report, {}))
         self._text_bytes += report.text_bytes
-        self.advance(0)
+        self.advance(-sum(cost.documents for cost in report.costs[:1]))
         if time.monotonic() - self._recorded > _RECORD_SECONDS:
             self._recorded = time.monotonic()
             self._write_if_possible("running")
@@ -327,7 +327,7 @@ class _Run:
                         self._share(),
                         seconds,
                         self._text_bytes,
-                        self._documents,
+                        max(0, self._documents),
                     )
                 )
 
