@@ -123,9 +123,9 @@ def row(name: str, size: float, written: float, options: argparse.Namespace) -> 
 
 
 def table(result: dict) -> str:
+    head = f"refiner | core hours | GPU hours | workers for {result['days']:g} days | a unit takes"
     lines = [
-        "| refiner | core hours | GPU hours | workers for "
-        f"{result['days']:g} days | a unit takes | read, write (uncompressed, compressed) | price |",
+        f"| {head} | read, write (uncompressed, compressed) | price |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for each in result["refiners"]:
