@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -20,6 +21,7 @@ pytest.importorskip("s3fs", reason="needs s3fs: pip install 'prox-refine[s3]'")
 
 from faulty_s3 import KEYS, FaultyS3, faulty_s3
 
+from prox.corpora import open_file_system, storage
 from prox.runs.recipe import make_recipe
 from prox.runs.refine import refine_corpus
 
@@ -34,6 +36,12 @@ main()
 """
 
 OPTIONS = ("--unit-bytes", "60KB", "--workers", "2", "--time-limit", "6")
+
+
+def impatient(seconds: float) -> dict:
+    return {"config_kwargs": {"read_timeout": seconds, "retries": {"mode": "standard", "total_max_attempts": 1}}}
+
+
 QUICK = {"FSSPEC_S3": json.dumps({"config_kwargs": {"read_timeout": 1.5}})}
 
 
@@ -242,6 +250,35 @@ def test_a_file_whose_bytes_never_come_is_no_broken_file(s3):
     assert "cannot be read on" in errors
     assert code == 1, errors
     assert not [name for name in s3.objects("out/") if name.startswith(("quarantine/", "ledger/", "text/"))]
+
+
+@pytest.mark.parametrize("method", ["PUT", "GET"])
+def test_a_request_that_is_never_answered_ends(s3, monkeypatch, method):
+    """Story: no time was counted for small puts, so a store that fell silent at one hung the worker that made it."""
+    monkeypatch.setitem(fsspec.config.conf, "s3", impatient(0.2))
+    fs, path = open_file_system(s3.put("a", b"1"))
+    s3.faults = {"hang": 1.0}
+    began = time.monotonic()
+    with pytest.raises(OSError, match="Read timeout"):
+        fs.pipe_file(path, b"2") if method == "PUT" else fs.cat_file(path)
+    assert time.monotonic() - began < 20
+
+
+def test_a_write_that_was_given_up_is_not_made_later(s3, monkeypatch):
+    """Story: its client went on, and an old state of the run or of its lock came back over a newer one."""
+    monkeypatch.setattr(storage, "_ANSWER_SECONDS", 1.0)
+    monkeypatch.setitem(fsspec.config.conf, "s3", impatient(3.0))
+    fs, path = open_file_system(s3.put("a", b"0"))
+    s3.faults = {"hang": 1.0}
+    with pytest.raises(OSError, match="no answer, asked 3 times"):
+        fs.pipe_file(path, b"old")
+    s3.faults = {}
+    fs.pipe_file(path, b"new")
+    written = []
+    s3.watch = lambda method, path: written.append(method)
+    time.sleep(4)
+    assert not written
+    assert s3.objects() == {"a": b"new"}
 
 
 def test_what_a_person_must_mend_is_one_line_that_says_so(s3, tmp_path):

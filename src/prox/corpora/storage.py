@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import functools
+import inspect
 import os
 import threading
 from collections.abc import Callable
@@ -66,7 +67,24 @@ def _options(protocol: str) -> dict[str, Any]:
     if protocol.startswith("s3"):
         attempts = {} if {"AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"} & os.environ.keys() else _S3_ATTEMPTS
         options["config_kwargs"] = _S3_TIMES | attempts | configured.get("config_kwargs", {})
+        if not {"session", "profile"} & configured.keys():
+            options["session"] = _s3_session()
     return options
+
+
+@functools.cache
+def _s3_session() -> Any:
+    """A session whose puts do not ask whether they may send their body (`Expect: 100-continue`).
+
+    The HTTP client beneath (aiohttp) counts no time for a small put that has asked, so that a store which falls silent
+    then is waited for without end.
+    """
+    from aiobotocore.session import AioSession
+    from botocore.handlers import add_expect_header
+
+    session = AioSession()
+    session.unregister("before-call.s3", add_expect_header)
+    return session
 
 
 class _Remote:
@@ -91,7 +109,7 @@ class _Remote:
             try:
                 if name in _MAY_TAKE_LONG:
                     return value(*args, **kwargs)
-                return _answer(lambda: value(*args, **kwargs))
+                return self._answer(name, functools.partial(value, *args, **kwargs))
             except _NOT_OF_STORAGE:
                 raise
             except Exception as error:
@@ -99,24 +117,33 @@ class _Remote:
 
         return told
 
-
-def _answer(call: Callable[[], Any]) -> Any:
-    """What a call gives, if it gives it in time; otherwise it is left to itself, and made again.
-
-    Raises:
-        TimeoutError: It never gave anything.
-    """
-    for _ in range(_ASKED):
-        with contextlib.suppress(_NoAnswerError):
-            return _within(_ANSWER_SECONDS, call)
-    raise TimeoutError(f"no answer, asked {_ASKED} times for {_ANSWER_SECONDS:g} seconds")
+    def _answer(self, name: str, call: Callable[..., Any]) -> Any:
+        """What a call gives, if it gives it in time; otherwise it is made again."""
+        within = _cancelled_after if _is_cancellable(self._fs, name) else _left_alone_after
+        for _ in range(_ASKED):
+            with contextlib.suppress(_NoAnswerError):
+                return within(_ANSWER_SECONDS, call)
+        raise TimeoutError(f"no answer, asked {_ASKED} times for {_ANSWER_SECONDS:g} seconds")
 
 
 class _NoAnswerError(Exception):
     pass
 
 
-def _within(seconds: float, call: Callable[[], Any]) -> Any:
+def _is_cancellable(fs: Any, name: str) -> bool:
+    """Whether a method is one of fsspec's that run a coroutine."""
+    return bool(getattr(fs, "async_impl", False)) and inspect.iscoroutinefunction(getattr(fs, f"_{name}", None))
+
+
+def _cancelled_after(seconds: float, call: Callable[..., Any]) -> Any:
+    """What is given up must end: a put that its client repeats later would bring back what has been replaced since."""
+    try:
+        return call(timeout=seconds)
+    except fsspec.exceptions.FSTimeoutError:
+        raise _NoAnswerError from None
+
+
+def _left_alone_after(seconds: float, call: Callable[..., Any]) -> Any:
     answer: Future[Any] = Future()
 
     def ask() -> None:
