@@ -22,14 +22,14 @@ MARK = re.compile(rb"POISON-([a-z-]+)")
 _serve = prox.runs.supervisor._serve  # a test puts `serve` in its place, but in the main process only
 
 
-def serve(pipe: Connection, job: Job) -> None:
+def serve(pipe: Connection, job: Job, settings: object) -> None:
     """What a worker process runs instead of `_serve`."""
     worker.decode = _harmed_by(worker.decode, _content, "decode-")
     worker.read_blocks = _read_blocks(worker.read_blocks)
     TaggerRefiner.refine = _harmed_by(
         TaggerRefiner.refine, lambda _, chunks: "\n".join(chunk.text for chunk in chunks).encode(), ""
     )
-    _serve(pipe, job)
+    _serve(pipe, job, settings)
 
 
 def _harmed_by(function, content, stage):
