@@ -9,6 +9,7 @@ import re
 import time
 from collections import Counter
 
+import orjson
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -23,7 +24,7 @@ from prox.runs import ledger as ledger_module
 from prox.runs import recipe as recipe_module
 from prox.runs import refine as refine_module
 from prox.runs import worker as worker_module
-from prox.runs.recipe import Recipe
+from prox.runs.recipe import Recipe, make_recipe
 from prox.runs.refine import refine_corpus
 
 PROSE = "Swifts spend almost their whole life on the wing and come down to breed, and to nothing else."
@@ -912,3 +913,66 @@ def test_a_plan_that_cannot_be_read_is_told(tmp_path):
     with pytest.raises(UsageError, match=r"plan\.jsonl\.zst cannot be read: .*--start-over"):
         run(path, tmp_path / "out")
     assert run(path, tmp_path / "out", start_over=True).record["status"] == "complete"
+
+
+def test_going_on_with_another_text_field_reads_that_field(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in "ab":
+        rows = [{"id": i, "text": "The first text. " * 20, "body": f"Body {name}. " * 20} for i in range(3)]
+        (tmp_path / "in" / f"{name}.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    fields = {"input": (str(tmp_path / "in"),), "output": str(tmp_path / "out"), "level": "chunk", "workers": 0}
+    refine_corpus(make_recipe(**fields))
+    (tmp_path / "out/ledger/0000/000001-00000.json").unlink()
+    refine_corpus(make_recipe(**fields, text_field="body"), despite_changes=True)
+    first, second = (pq.read_table(tmp_path / f"out/text/part-00000{number}-00000.parquet") for number in (0, 1))
+    assert first["text"][0].as_py().startswith("The first text.")
+    assert second["text"][0].as_py().startswith("Body b.")
+
+
+def test_a_wrong_call_to_start_over_removes_nothing(tmp_path):
+    pages = tmp_path / "pages.jsonl"
+    pages.write_bytes(orjson.dumps({"id": "a", "text": "The river rose again. " * 9}) + b"\n")
+    fields = {"input": (str(pages),), "output": str(tmp_path / "out"), "workers": 0}
+    refine_corpus(make_recipe(**fields))
+    before = sorted((tmp_path / "out").rglob("*"))
+    for spec, message in (
+        ("stored:nowhere", "holds no stored programs"),
+        (f"stored:{tmp_path}/out/programs", "lies in"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            refine_corpus(make_recipe(**fields, stages=(spec,)), start_over=True)
+    assert sorted((tmp_path / "out").rglob("*")) == before
+
+
+def test_a_glob_does_not_read_what_the_run_itself_wrote(tmp_path):
+    (tmp_path / "in").mkdir()
+    pq.write_table(pa.table({"id": ["a"], "text": ["The river rose again. " * 9]}), tmp_path / "in/a.parquet")
+    recipe = make_recipe(input=(f"{tmp_path}/in/**/*.parquet",), output=f"{tmp_path}/in/out", level="chunk", workers=0)
+    first, again = refine_corpus(recipe), refine_corpus(recipe)
+    assert again.record["records"] == first.record["records"] == 1
+    assert again.record["sessions"] == 2
+
+
+def test_storage_that_refuses_once_costs_time_only_also_within_this_process(tmp_path, monkeypatch):
+    pages = tmp_path / "pages.jsonl"
+    pages.write_bytes(orjson.dumps({"id": "a", "text": "The river rose again. " * 9}) + b"\n")
+    refusals = iter([TimeoutError("no answer")])
+
+    def refusing(*args, commit=worker_module.commit):
+        for refusal in refusals:
+            raise refusal
+        commit(*args)
+
+    monkeypatch.setattr(worker_module, "commit", refusing)
+    result = refine_corpus(make_recipe(input=(str(pages),), output=str(tmp_path / "out"), workers=0))
+    assert result.record["status"] == "complete"
+
+
+def test_going_on_with_another_policy_is_refused(tmp_path):
+    pages = tmp_path / "pages.jsonl"
+    pages.write_bytes(orjson.dumps({"id": "a", "text": "The river rose again. " * 9}) + b"\n")
+    fields = {"input": (str(pages),), "output": str(tmp_path / "out"), "workers": 0}
+    refine_corpus(make_recipe(**fields, stages=({"refiner": "tagger", "policy": {"errors_allowed": 3}},)))
+    other = {"refiner": "tagger", "policy": {"errors_allowed": 3, "least_words": None}}
+    with pytest.raises(UsageError, match="least_words"):
+        refine_corpus(make_recipe(**fields, stages=(other,)))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from prox.corpora import shown_path
 from prox.errors import UsageError
 from prox.refiners.specs import shown_spec
 from prox.runs.recipe import Recipe
@@ -20,8 +21,10 @@ def identity(recipe: Recipe) -> dict[str, Any]:
     fields = recipe.model_dump(mode="json", exclude=set(_INDIFFERENT))
     for number, stage in enumerate(fields["stages"]):
         own = {"refiner": stage} if isinstance(stage, str) else stage
-        set_fields = {name: value for name, value in own.items() if value not in (None, False, {})}
-        fields["stages"][number] = set_fields | {"refiner": shown_spec(own["refiner"])}
+        set_fields = {name: value for name, value in own.items() if value not in (None, {}) and value is not False}
+            name: value for name, value in own.items() if value is not None and value is not False and value != {}
+        }
+        fields["stages"][number] = set_fields | {"refiner": shown_path(shown_spec(own["refiner"]))}
         fields["stages"][number].pop("engine_options", None)
     return fields
 
@@ -29,18 +32,19 @@ def identity(recipe: Recipe) -> dict[str, Any]:
 def differing_fields(before: Any, now: Any, name: str) -> list[str]:
     """Lines that say what is different, one for each field."""
     if isinstance(before, dict) and isinstance(now, dict):
-        fields = list({**before, **now})
-        return [
-            line for field in fields for line in differing_fields(before.get(field), now.get(field), f"{name} {field}")
-        ]
+        pairs = {field: (before.get(field, _ABSENT), now.get(field, _ABSENT)) for field in {**before, **now}}
+        return [line for field, pair in pairs.items() for line in differing_fields(*pair, f"{name} {field}")]
     if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        pairs = enumerate(zip(before, now, strict=True), 1)
-        return [line for number, pair in pairs for line in differing_fields(*pair, f"{name} {number}")]
+        numbered = enumerate(zip(before, now, strict=True), 1)
+        return [line for number, pair in numbered for line in differing_fields(*pair, f"{name} {number}")]
     return [] if before == now else [f"{name}: {_shown(before)} → {_shown(now)}"]
 
 
+_ABSENT = object()
+
+
 def _shown(value: Any) -> str:
-    return "not given" if value is None else str(value)
+    return "not given" if value is None or value is _ABSENT else str(value)
 
 
 def refusal(output: str, changes: list[str]) -> UsageError:

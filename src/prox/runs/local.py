@@ -11,11 +11,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeAlias
 
-from prox.corpora import StorageError, is_in_memory, open_file_system
+from prox.corpora import is_in_memory, open_file_system
 from prox.refiners.language_model.loading import close_engines
 from prox.runs.plan import Unit
 from prox.runs.stages import Stage
-from prox.runs.supervisor import Job, StoppedError, Supervisor, UnitFailedError, start_server
+from prox.runs.supervisor import Job, StoppedError, Supervisor, UnitFailedError, patiently, start_server
 from prox.runs.unit_report import UnitReport
 from prox.runs.worker import Care, Place, Worker
 
@@ -83,10 +83,7 @@ class InProcess:
                 advance(before[-1].records)
             before[:] = [place]
 
-        try:
-            return self._worker.refine(unit, say, self._care)
-        except StorageError as error:
-            raise UnitFailedError(str(error)) from error
+        return patiently(lambda care: self._worker.refine(unit, say, care), self._care, self._worker.stopped)
 
     def stop(self) -> None:
         self._worker.stopped.set()

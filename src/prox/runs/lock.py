@@ -96,7 +96,7 @@ def _taken(path: str, output: str) -> IO[bytes]:
             file = Path(path).open("a+b")  # noqa: SIM115 - it is the caller's
         except OSError as error:
             raise UsageError(f"cannot write into the folder {output}: {error}") from error
-        if not _take(file):
+        if not (_take(file) or any(_take_later(file) for _ in range(_TRIES))):
             with file:
                 file.seek(0)
                 raise _refusal(output, file.read())
@@ -106,6 +106,15 @@ def _taken(path: str, output: str) -> IO[bytes]:
                 return file
             os.close(descriptor)
         file.close()
+
+
+_TRIES = 5
+"""Who looks whether the lock is held, holds it for an instant."""
+
+
+def _take_later(file: IO[bytes]) -> bool:
+    time.sleep(0.05)
+    return _take(file)
 
 
 def _take(file: IO[bytes]) -> bool:

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from prox.corpora import is_half_written, is_local, open_file_system
+from prox.corpora import FoundFiles, is_half_written, is_local, open_file_system
 from prox.errors import ProxError, RunError, UsageError
 from prox.runs.ledger import FOLDERS, LEDGER
 from prox.runs.lock import LOCK_FILE
@@ -20,17 +20,30 @@ def check_place(recipe: Recipe) -> None:
     """Refuse an output folder where a run would do harm.
 
     Raises:
-        UsageError: It is a file, or lies in the input.
+        UsageError: It is a file, lies in the input, or holds the programs that are to be replayed.
     """
     output = recipe.output
     fs, path = open_file_system(output)
     if fs.exists(path) and not fs.isdir(path):
         raise UsageError(f"{output} is a file; name a new folder")
+    for spec in recipe.specs():
+        of_programs, programs = open_file_system(spec.partition(":")[2] or ".")
+        if spec.startswith("stored:") and of_programs == fs and f"{programs}/".startswith(f"{path}/"):
+            raise UsageError(f"{spec} lies in {output}, where the run would write. Name another folder for it")
     for given in recipe.input:
         of_input, folder = open_file_system(given)
         inside = of_input == fs and f"{path}/".startswith(f"{folder.rstrip('/')}/")
         if inside and fs.isdir(folder):
             raise UsageError(f"{output} lies in the input {given}: a later run could read it. Name a folder beside it")
+
+
+def beside_output(files: FoundFiles, output: str) -> FoundFiles:
+    """The files without those in the output folder, which a glob may find as well."""
+    fs, path = open_file_system(output)
+    folder = f"{path if is_local(fs) else fs.unstrip_protocol(path)}/"
+    own = tuple(file.path for file in files if file.path.startswith(folder))
+    kept = tuple(file for file in files if not file.path.startswith(folder))
+    return FoundFiles(kept, (*files.passed_over, *own))
 
 
 def claim(output: str) -> list[Path]:

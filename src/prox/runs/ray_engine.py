@@ -84,6 +84,7 @@ class _Cluster:
         self._at_once = threads_for(recipe.specs()) or 1
         self._pool = ActorPool([])
         self._actors: list[Any] = []
+        self._warnings: set[str] = set()
         self._looked = -_TICK_SECONDS
 
     def work(self, units: Iterator[Unit]) -> list[str]:
@@ -101,6 +102,7 @@ class _Cluster:
                     if more and not self._actors:
                         time.sleep(_TICK_SECONDS)
                         continue
+                    self._leave_slots()
                     break
                 if not more:
                     self._leave_slots()
@@ -112,18 +114,18 @@ class _Cluster:
         except ray.exceptions.RayError as error:
             raise RunError(f"Ray could not go on: {_first_line(error)}") from error
         finally:
-            warnings = self._warnings() if not more and not pool.has_next() else []
             for actor in self._actors:
                 with contextlib.suppress(Exception):
                     ray.kill(actor)
-        return warnings
+        return sorted(self._warnings)
 
     def _use_new_slots(self, wanted: bool) -> None:
         """One actor for each slot of the cluster as it is now."""
         if not wanted or time.monotonic() - self._looked < _TICK_SECONDS:
             return
         self._looked = time.monotonic()
-        slots = int(self._ray.cluster_resources().get(self._resource, 0) / self._need)
+        alive = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        slots = sum(_slots(resources.get(self._resource, 0), self._need) for resources in alive)
         most = self._recipe.workers or slots
         if not slots:
             raise RunError(f"the Ray cluster has no {self._resource}; {self._need:g} are needed for a worker")
@@ -134,8 +136,9 @@ class _Cluster:
 
     def _leave_slots(self) -> None:
         """Nothing is left to hand out: actors without work make room for those that lost their node."""
-        while self._recipe.has_language_model is False and (actor := self._pool.pop_idle()) is not None:
+        while (actor := self._pool.pop_idle()) is not None:
             self._actors.remove(actor)
+            self._warnings |= self._warnings_of([actor])
             self._ray.kill(actor)
 
     def _tell(self, answers: Sequence[_Answer]) -> None:
@@ -147,13 +150,18 @@ class _Cluster:
             else:
                 self._sink.failed(unit, reason)
 
-    def _warnings(self) -> list[str]:
+    def _warnings_of(self, actors: Sequence[Any]) -> set[str]:
         if not self._recipe.has_language_model:
-            return []
+            return set()
         with contextlib.suppress(Exception):
-            told = self._ray.get([actor.warnings.remote() for actor in self._actors], timeout=_PATIENCE)
-            return sorted({warning for warnings in told for warning in warnings})
-        return []
+            told = self._ray.get([actor.warnings.remote() for actor in actors], timeout=_PATIENCE)
+            return {warning for warnings in told for warning in warnings}
+        return set()
+
+
+def _slots(there: float, need: float) -> int:
+    """How many workers a node holds; parts of a GPU are parts of one."""
+    return int(there / need) if need >= 1 else int(there) * int(1 / need)
 
 
 _ENDS_THE_RUN = "\0"

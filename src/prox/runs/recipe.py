@@ -8,8 +8,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
+from prox.corpora import shown_path
 from prox.errors import UsageError
 from prox.program import Policy
 from prox.refiners import Level, Refiner, load_refiner
@@ -61,6 +72,10 @@ class PolicyFields(_Fields):
     least_words: int | None = Field(default=None, ge=0)
     deletions_only: bool = True
     short_unedited_kept: bool = True
+
+    @model_serializer(mode="wrap")
+    def _what_is_set(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in fields(self).items() if name in self.model_fields_set}
 
     def applied_to(self, policy: Policy) -> Policy:
         return replace(policy, **{name: getattr(self, name) for name in self.model_fields_set})
@@ -323,7 +338,7 @@ def _cascade(recipe: Recipe, refiners: Sequence[StageRecipe], level: Level) -> R
 
 def _stage(stages: Sequence[StageRecipe], refiner: Refiner, recipe: Recipe) -> Stage:
     """A stage for a refiner, which may be a cascade of several; its name holds no secrets."""
-    name = " | ".join(shown_spec(each.refiner) for each in stages)
+    name = " | ".join(shown_path(shown_spec(each.refiner)) for each in stages)
     model = refiner.second if isinstance(refiner, CascadeRefiner) else refiner
     policy, parameters = Policy(), None
     if isinstance(model, LanguageModelRefiner):

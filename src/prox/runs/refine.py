@@ -32,7 +32,7 @@ from prox.runs.ledger import (
     sweep,
 )
 from prox.runs.lock import Lock, locked
-from prox.runs.output import check_place, claim, not_writable, remove_run, without_slashes
+from prox.runs.output import beside_output, check_place, claim, not_writable, remove_run, without_slashes
 from prox.runs.plan import FilePlan, Plan, Unit, differences, plan_units, read_plan, write_plan
 from prox.runs.recipe import Recipe, load_stages
 from prox.runs.record import RUN_FILE, now, read_record, shown_cost, shown_recipe, version_of, versions
@@ -101,8 +101,8 @@ def refine_corpus(
             another run at work there, or a recipe or input that has changed.
         RunError: The run broke off, or some units could not be done. What is done is whole, and the same call goes on.
     """
-    files = find_files(recipe.input)
     recipe = recipe.model_copy(update={"output": without_slashes(recipe.output)})
+    files = beside_output(find_files(recipe.input), recipe.output)
     check_place(recipe)
     made = claim(recipe.output)
     try:
@@ -145,13 +145,13 @@ class _Run:
 
     def go(self, start_over: bool, despite_changes: bool) -> RunResult:
         output = self._recipe.output
-        if start_over:
-            remove_run(output)
-        earlier = read_record(output)
+        earlier = None if start_over else read_record(output)
         changes = [] if earlier is None else differing_fields(earlier["identity"], identity(self._recipe), "recipe")
         if changes and not despite_changes:
             raise refusal(output, changes)
         self._stages = load_stages(self._recipe)
+        if start_over:  # now that nothing else is wrong with the call
+            remove_run(output)
         fingerprints = {str(stage.refiner.level): stage.refiner.fingerprint for stage in self._stages}
         if earlier is not None:
             changes += differing_fields(earlier["refiners"], fingerprints, "refiner")
@@ -160,7 +160,7 @@ class _Run:
             )
             if changes and not despite_changes:
                 raise refusal(output, changes)
-        changes += self._make_plan(earlier is not None, despite_changes)
+        changes += self._make_plan(earlier is not None, despite_changes, bool(changes))
         self._record = {
             "status": "running",
             "recipe": shown_recipe(self._recipe),
@@ -185,7 +185,7 @@ class _Run:
         self._work(done)
         return self._finish()
 
-    def _make_plan(self, begun: bool, despite_changes: bool) -> list[str]:
+    def _make_plan(self, begun: bool, despite_changes: bool, other_recipe: bool) -> list[str]:
         """Read the plan of a run that was begun and compare it with the input, or make one; what has changed."""
         recipe, output = self._recipe, self._recipe.output
         try:
@@ -207,8 +207,19 @@ class _Run:
         lines = [f"input: {name} file {shown_path(path)}" for name, paths in changed.items() for path in paths]
         if lines and not despite_changes:
             raise refusal(output, lines)
+        if other_recipe:  # which may find the texts elsewhere
+            plan = self._with_presets(plan)
         self._plan = self._replanned(plan, changed) if lines else plan
+        if lines or other_recipe:
+            write_plan(output, self._plan)
         return lines
+
+    def _with_presets(self, plan: Plan) -> Plan:
+        """The plan with the presets that the recipe of today asks for."""
+        recipe = self._recipe
+        presets, self.problems = choose_presets(self._files, recipe.corpus, recipe.text_field, recipe.html_to_text)
+        files = [replace(each, preset=presets.get(each.file.path, each.preset)) for each in plan.files]
+        return replace(plan, files=tuple(files))
 
     def _replanned(self, plan: Plan, changed: dict[str, list[str]]) -> Plan:
         """The plan for an input that has changed: what did not change keeps its numbers, and so its parts."""
@@ -227,9 +238,7 @@ class _Run:
             new = plan_units(
                 files, presets, recipe.has_language_model, unit_bytes, recipe.unit_documents, first_number=number
             ).files
-        replanned = replace(plan, files=(*kept, *new))
-        write_plan(recipe.output, replanned)
-        return replanned
+        return replace(plan, files=(*kept, *new))
 
     def _read_done(self) -> set[tuple[int, int]]:
         """The units that are done: entered, and with all their parts in place."""
@@ -373,7 +382,7 @@ class _Run:
         self._record |= self._counts(status)
         self._record.pop("error", None)
         if error is not None:
-            self._record["error"] = error
+            self._record["error"] = shown_path(error)
         data = orjson.dumps(self._record, option=orjson.OPT_INDENT_2) + b"\n"
         write_atomically(f"{self._recipe.output}/{RUN_FILE}", data)
 

@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import fsspec
 import pyarrow as pa
@@ -100,6 +100,32 @@ class _Death:
     hung: bool = False
 
 
+_Result = TypeVar("_Result")
+
+
+def patiently(attempt: Callable[[Care], _Result], care: Care, stopped: threading.Event) -> _Result:
+    """What an attempt at a unit gives, made again where storage did not answer.
+
+    Raises:
+        UnitFailedError: The input cannot be read, also after a while.
+        OutputError: Nor can the output be written.
+        StoppedError: The run was stopped meanwhile.
+    """
+    for wait in (*_WAITS_FOR_STORAGE, None):
+        try:
+            return attempt(care)
+        except StorageError as error:
+            if wait is None:
+                raise UnitFailedError(str(error)) from error
+        except OutputError as error:
+            if wait is None or _is_final(error):
+                raise
+        if stopped.wait(wait):
+            break
+        care = replace(care, again=True)
+    raise StoppedError("the run was stopped")
+
+
 class Supervisor:
     """Does units, one at a time, in a worker process that is started anew as often as it takes."""
 
@@ -125,19 +151,8 @@ class Supervisor:
         care = Care(again=self._job.tried_before)
         deaths: Counter[Place | None] = Counter()
         in_vain = 0
-        waits = iter(_WAITS_FOR_STORAGE)
         while True:
-            try:
-                result = self._attempt(unit, care, advance)
-            except (StorageError, OutputError) as error:
-                if isinstance(error, OutputError) and _is_final(error):
-                    raise
-                if (wait := next(waits, None)) is None:
-                    raise UnitFailedError(str(error)) if isinstance(error, StorageError) else error from error
-                if self._stopped.wait(wait):
-                    raise StoppedError("the run was stopped") from None
-                care = replace(care, again=True)
-                continue
+            result = patiently(lambda care: self._attempt(unit, care, advance), care, self._stopped)
             if isinstance(result, UnitReport):
                 return result
             advance(-result.told)

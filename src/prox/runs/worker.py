@@ -199,6 +199,7 @@ class Worker:
 
         blocks = iter(read_blocks(unit.file, BLOCK_BYTES, on_share=still_reading, span=unit.span, extent=extent))
         by_records = Extent()  # for formats whose readers do not tell
+        offset = 0
         while care.end is None or number < care.end[0]:
             say(Place("read", number))
             if (block := next(blocks, None)) is None:
@@ -206,10 +207,11 @@ class Worker:
             first, records = (block.first_record, block.records) if isinstance(block, Block) else (block.record, 1)
             by_records.begin = first if by_records.begin is None else by_records.begin
             by_records.end = first + records
+            offset = block.offset
             yield block, number
             number += 1
         else:
-            yield Quarantined(unit.file.shown, by_records.end or 0, care.end[1]), number
+            yield _rest(unit, by_records.end, offset, care.end[1]), number
             extent.begin = extent.end = None
             return
         if extent.begin is None:
@@ -346,6 +348,15 @@ class _Parts:
     def close(self) -> None:
         for part in (self._text, self._programs, self._quarantine):
             part.close()
+
+
+def _rest(unit: Unit, record: int | None, offset: int, reason: str) -> Quarantined:
+    """Stands for what is not read of a unit, from this record on; its place is told as well as it is known."""
+    if record is not None:
+        return Quarantined(unit.file.shown, record, reason, offset=offset)
+    if unit.file.format == "parquet":
+        return Quarantined(unit.file.shown, unit.span.first, reason)
+    return Quarantined(unit.file.shown, 0, reason, offset=unit.span.first)
 
 
 def single_records(block: Block) -> Iterator[Block]:
