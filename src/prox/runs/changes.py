@@ -22,8 +22,6 @@ def identity(recipe: Recipe) -> dict[str, Any]:
     for number, stage in enumerate(fields["stages"]):
         own = {"refiner": stage} if isinstance(stage, str) else stage
         set_fields = {name: value for name, value in own.items() if value not in (None, {}) and value is not False}
-            name: value for name, value in own.items() if value is not None and value is not False and value != {}
-        }
         fields["stages"][number] = set_fields | {"refiner": shown_path(shown_spec(own["refiner"]))}
         fields["stages"][number].pop("engine_options", None)
     return fields
