@@ -79,7 +79,7 @@ def test_the_folder_of_the_first_run_is_not_written_over(prox, refined):
     out = refined()
     before = parts(out)
     code, _, err = prox("execute", EXAMPLES, out / "programs", out)
-    assert code == 2 and "holds a run that was begun otherwise" in err and "replay: False → True" in err
+    assert code == 2 and "where the run would write" in err and "Name another folder" in err
     assert parts(out) == before
 
 

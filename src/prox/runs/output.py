@@ -27,9 +27,10 @@ def check_place(recipe: Recipe) -> None:
     if fs.exists(path) and not fs.isdir(path):
         raise UsageError(f"{output} is a file; name a new folder")
     for spec in recipe.specs():
-        of_programs, programs = open_file_system(spec.partition(":")[2] or ".")
-        if spec.startswith("stored:") and of_programs == fs and f"{programs}/".startswith(f"{path}/"):
-            raise UsageError(f"{spec} lies in {output}, where the run would write. Name another folder for it")
+        if spec.startswith("stored:"):
+            of_programs, programs = open_file_system(spec.removeprefix("stored:") or ".")
+            if of_programs == fs and f"{programs}/".startswith(f"{path}/"):
+                raise UsageError(f"{spec} lies in {output}, where the run would write. Name another folder for it")
     for given in recipe.input:
         of_input, folder = open_file_system(given)
         inside = of_input == fs and f"{path}/".startswith(f"{folder.rstrip('/')}/")
