@@ -80,7 +80,7 @@ class _Cluster:
         self._resource, self._need = ("GPU", recipe.gpus) if recipe.gpus else ("CPU", 1.0)
         slot = {"num_gpus": recipe.gpus} if recipe.gpus else {"num_cpus": 1}
         self._actor = ray.remote(max_restarts=-1, max_task_retries=-1, **slot)(_Hands)
-        self._job = ray.put(job)
+        self._job = job  # by value: an argument in the object store could be lost before a restart
         self._at_once = threads_for(recipe.specs()) or 1
         self._pool = ActorPool([])
         self._actors: list[Any] = []
