@@ -27,7 +27,7 @@ def chaos():
 def corpus(chaos, tmp_path_factory):
     """A folder with a corpus and how many records it has."""
     folder = tmp_path_factory.mktemp("chaos") / "corpus"
-    return folder, chaos.write_mixed(folder, megabytes=4, broken_every=40)
+    return folder, chaos.write_mixed(folder, megabytes=8, broken_every=80)
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +43,12 @@ def test_a_run_that_is_killed_again_and_again_gives_every_byte_of_one_that_is_no
 ):
     folder, records = corpus
     log = tmp_path / "log"
-    figures = chaos.disturbed(folder, tmp_path / "output", 50_000, 10, seed, 0.8, log, seconds=120)
+    figures = chaos.disturbed(folder, tmp_path / "output", 50_000, 10, seed, 0.25, log, seconds=120)
     figures |= chaos.compared(records, reference, tmp_path / "output")
     assert figures["identical"] and figures["counts_exact"], figures
     assert figures["orphans"] == 0 and not figures["problems"], figures
     assert figures["processes_left"] == 0, figures
-    assert figures["kills"] >= 2, figures  # a busy machine may finish before the others
+    assert figures["kills"] >= 5, figures
     assert figures["units"] > 50
 
 
