@@ -17,13 +17,15 @@ from prox.errors import RunError
 from prox.program import DropDocument, KeepDocument, Policy, Program, RemoveLines
 from prox.refiners import Draft, Level
 from prox.runs import worker as worker_module
+from prox.runs.care import Care, Place
 from prox.runs.costs import StageCost
 from prox.runs.ledger import OutputError, make_aside, read_ledger
 from prox.runs.plan import Unit
 from prox.runs.recipe import Recipe
+from prox.runs.rows import PROGRAM_SCHEMA
 from prox.runs.stages import Stage
 from prox.runs.unit_report import UnitReport
-from prox.runs.worker import PROGRAM_SCHEMA, Care, Place, Worker
+from prox.runs.worker import Worker
 
 RECORDS = [
     {"id": "kept", "text": "plain prose", "n": 1, "tags": ["a"]},

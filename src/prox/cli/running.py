@@ -166,6 +166,7 @@ def _line(progress: RunProgress) -> str:
     rate = progress.text_bytes / 1e6 / max(progress.seconds, 1e-9)
     decisions = "".join(f", {name} {count:,}" for name in DECISIONS if (count := report.decisions[name]))
     more = f", {progress.in_work:,} in work" if progress.in_work else ""
+    more += f", {progress.units_failed:,} units failed" if progress.units_failed else ""
     return f"{rate:.1f} MB/s, units {progress.units_done:,}/{progress.units:,}{decisions}{more}"
 
 

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import zstandard
 
-from prox.corpora.streams import StorageError, describe, read_exactly
+from prox.corpora.streams import StorageError, describe, read_exactly, storage_error
 
 PIECE = 1 << 14  # stored bytes that are unpacked at once
 _PLAIN_PIECE = 1 << 18
@@ -85,7 +85,7 @@ def _seek(raw: IO[bytes], position: int, name: str) -> None:
     try:
         raw.seek(position)
     except Exception as error:  # as above
-        raise StorageError(f"{name} cannot be read on: {describe(error)}") from error
+        raise storage_error(name, "cannot be read on", error) from error
 
 
 def _plain(raw: IO[bytes], data: bytes, name: str) -> Iterator[Piece]:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from prox.corpora.files import CorpusFile
 from prox.corpora.jsonl import too_long
 from prox.corpora.records import WHOLE, Block, Extent, Quarantined, Span
-from prox.corpora.streams import OnShare, StorageError, describe, ignore_share, open_raw
+from prox.corpora.streams import OnShare, describe, ignore_share, open_raw, storage_error
 
 _READ_BUFFER = 1 << 20
 _MAX_ROWS = 1 << 16
@@ -93,7 +93,7 @@ class _Source:
 
     def raise_storage_error(self, file: CorpusFile) -> None:
         if self._error is not None:
-            raise StorageError(f"{file.shown} cannot be read on: {describe(self._error)}") from self._error
+            raise storage_error(file.shown, "cannot be read on", self._error) from self._error
 
     def read(self, size: int = -1) -> bytes:
         try:

@@ -37,7 +37,21 @@ class BrokenStreamError(Exception):
 
 
 class StorageError(RunError):
-    """A file cannot be opened or read on, whatever its content: it is gone, or its storage does not answer."""
+    """A file cannot be opened or read on, whatever its content: it is gone, or its storage does not answer.
+
+    Attributes:
+        may_pass: Asking again within seconds may help.
+    """
+
+    def __init__(self, text: str, may_pass: bool = True) -> None:
+        super().__init__(text)
+        self.may_pass = may_pass
+
+
+def storage_error(file: str, what: str, error: Exception) -> StorageError:
+    """Why a file cannot be opened or read; one that is missing, or that nobody may read, stays so."""
+    stays = isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError)
+    return StorageError(f"{file} {what}: {describe(error)}", may_pass=not stays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +102,7 @@ def open_raw(file: CorpusFile) -> IO[bytes]:
         options = {} if is_local(fs) else {"block_size": _REMOTE_PIECE}
         raw: IO[bytes] = fs.open(path, "rb", **options)
     except Exception as error:  # storage libraries raise errors of their own kinds
-        raise StorageError(f"{file.shown} cannot be opened: {describe(error)}") from error
+        raise storage_error(file.shown, "cannot be opened", error) from error
     return raw
 
 
@@ -103,9 +117,9 @@ def check_unchanged(file: CorpusFile) -> None:
         fs.invalidate_cache(fs._parent(path))
         info = fs.info(path)
     except Exception as error:  # storage libraries raise errors of their own kinds
-        raise StorageError(f"{file.shown} cannot be opened: {describe(error)}") from error
+        raise storage_error(file.shown, "cannot be opened", error) from error
     if info.get("size") != file.size or file_version(info) != file.version:
-        raise StorageError(f"{file.shown} has changed since the run began")
+        raise StorageError(f"{file.shown} has changed since the run began", may_pass=False)
 
 
 def read_pieces(
@@ -145,7 +159,7 @@ def read_exactly(raw: IO[bytes], size: int, name: str) -> bytes:
         while len(data) < size and (more := raw.read(size - len(data))):
             data = data + more if data else more
     except Exception as error:  # storage libraries raise errors of their own kinds
-        raise StorageError(f"{name} cannot be read on: {describe(error)}") from error
+        raise storage_error(name, "cannot be read on", error) from error
     return data
 
 
@@ -154,7 +168,7 @@ def _plain(raw: IO[bytes], name: str, first: int, cut: int | None) -> Iterator[t
     try:
         raw.seek(position)
     except Exception as error:  # as above
-        raise StorageError(f"{name} cannot be read on: {describe(error)}") from error
+        raise storage_error(name, "cannot be read on", error) from error
     if first and (byte := read_exactly(raw, 1, name)):
         yield position, byte
         position += 1

@@ -20,9 +20,10 @@ from prox.corpora.identity import id_text
 from prox.document import Document
 from prox.refiners.specs import shown_spec
 from prox.runs.recipe import check_recipe, load_stages, make_recipe
+from prox.runs.rows import reason_kind
 from prox.runs.stages import DROPPED, Refined, Stage, refine_documents, unrefined
 from prox.runs.watch import FIRST_DOCUMENTS, Watch
-from prox.runs.worker import BATCH, MODEL_BATCH, reason_kind
+from prox.runs.worker import BATCH, MODEL_BATCH
 
 DECISION = "prox_decision"
 PROGRAM = "prox_program"

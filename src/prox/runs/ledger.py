@@ -5,6 +5,7 @@ file system by a rename, on an object store by a put. Nothing else is needed to 
 """
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -37,9 +38,17 @@ class OutputError(RunError):
         errno: Of the operating system; None where another storage refused.
     """
 
-    def __init__(self, text: str, errno: int | None = None) -> None:
+    def __init__(self, text: str, code: int | None = None) -> None:
         super().__init__(text)
-        self.errno = errno
+        self.errno = code
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether trying again within seconds may help: not where a disk is full, or a permission missing."""
+        return self.errno not in _STAYS
+
+
+_STAYS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG, errno.ENOTDIR})
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ from typing import Protocol, TypeAlias
 
 from prox.corpora import is_in_memory, open_file_system
 from prox.refiners.language_model.loading import close_engines
+from prox.runs.care import Care, Place
 from prox.runs.plan import Unit
 from prox.runs.stages import Stage
-from prox.runs.supervisor import Job, StoppedError, Supervisor, UnitFailedError, patiently, start_server
+from prox.runs.supervisor import Job, Supervisor, UnitFailedError, patiently, start_server
 from prox.runs.unit_report import UnitReport
-from prox.runs.worker import Care, Place, Worker
+from prox.runs.worker import Worker
 
 _PATIENCE = 10.0
 """Seconds that a thread has to end in."""
@@ -151,6 +152,3 @@ def _pass_on_what_was_done(
         unit, news = told.get()
         if unit is not None and isinstance(news, UnitReport):
             sink.done(unit, news)
-
-
-__all__ = ["InProcess", "Sink", "StoppedError", "threads_for", "work"]

@@ -8,7 +8,8 @@ import base64
 import io
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -96,7 +97,7 @@ class FilePlan:
         return (last - self.cuts[number]) / self.size
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """All files with their units.
 
@@ -108,21 +109,29 @@ class Plan:
     files: tuple[FilePlan, ...]
     unit_bytes: int
     schema: pa.Schema | None = None
-    numbers: dict[int, FilePlan] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "numbers", {planned.number: planned for planned in self.files})
 
     def units(self) -> Iterator[Unit]:
         for planned in self.files:
             for number in range(len(planned.cuts)):
                 yield planned.unit(number)
 
-    @property
+    def share(self, units_done: int, bytes_done: float) -> float:
+        """Of the input that is done, by stored bytes; by units where the storage does not know their sizes."""
+        if units_done == self.count:
+            return 1.0
+        return min(1.0, bytes_done / self.bytes if self.bytes else units_done / self.count)
+
+    @cached_property
+    def numbers(self) -> dict[int, FilePlan]:
+        """The files by their numbers."""
+        return {planned.number: planned for planned in self.files}
+
+    @cached_property
     def count(self) -> int:
+        """Of all units."""
         return sum(len(planned.cuts) for planned in self.files)
 
-    @property
+    @cached_property
     def bytes(self) -> int:
         """Stored bytes of all files."""
         return sum(planned.file.size or 0 for planned in self.files)

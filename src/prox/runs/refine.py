@@ -36,7 +36,7 @@ from prox.runs.output import beside_output, check_place, claim, not_writable, re
 from prox.runs.plan import FilePlan, Plan, Unit, differences, plan_units, read_plan, write_plan
 from prox.runs.recipe import Recipe, load_stages
 from prox.runs.record import RUN_FILE, now, read_record, shown_cost, shown_recipe, version_of, versions
-from prox.runs.stages import DECISIONS, Stage
+from prox.runs.stages import Stage
 from prox.runs.supervisor import Job, default_memory
 from prox.runs.unit_report import MOST_PROBLEMS, UnitReport
 
@@ -54,6 +54,7 @@ class Progress:
     Attributes:
         report: Of all units that are done, in this session or earlier.
         units_done, units: That are done, and all.
+        units_failed: That could not be done in this session.
         share: Of the input that is done, by stored bytes; 0 to 1.
         seconds: Since the start of this session.
         text_bytes: Refined in this session.
@@ -67,6 +68,7 @@ class Progress:
     seconds: float
     text_bytes: int
     in_work: int = 0
+    units_failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ class _Run:
         self._record: dict[str, Any] = {}
         self._seconds_before = 0.0
         self._plan = Plan((), 0)
-        self._stages: list[Stage] = []
+        self._stages = list[Stage]()
 
     def go(self, start_over: bool, despite_changes: bool) -> RunResult:
         output = self._recipe.output
@@ -313,6 +315,7 @@ class _Run:
         self._failures[f"{unit.file.shown}, unit {unit.number}"] = reason
         if len(self._failures) >= _FAILED_WITHOUT_SUCCESS and not self._done:
             raise RunError(f"the first {len(self._failures)} units could not be done: {reason}")
+        self.advance(0)
 
     def _add(self, planned: FilePlan, entry: Entry) -> None:
         with self._counting:
@@ -333,18 +336,13 @@ class _Run:
                         self.report,
                         self._done,
                         self._plan.count,
-                        self._share(),
+                        self._plan.share(self._done, self._bytes_done),
                         seconds,
                         self._text_bytes,
                         max(0, self._documents),
+                        len(self._failures),
                     )
                 )
-
-    def _share(self) -> float:
-        """Of the stored bytes of all files; of the units where the storage does not know their sizes."""
-        if self._done == self._plan.count:
-            return 1.0
-        return min(1.0, self._bytes_done / self._plan.bytes if self._plan.bytes else self._done / self._plan.count)
 
     def _finish(self) -> RunResult:
         if self._failures:
@@ -394,23 +392,21 @@ class _Run:
     def _counts(self, status: str) -> dict[str, Any]:
         report = self.report
         session = time.monotonic() - self._started
+        share = self._plan.share(self._done, self._bytes_done)
+        share_at_start = self._record.setdefault("share_at_start", share)
         return {
             "status": status,
             "seconds": round(self._seconds_before + session, 3),
             "session": {
                 "seconds": round(session, 3),
                 "text_bytes": self._text_bytes,
-                "share": round(self._share() - self._record.setdefault("share_at_start", self._share()), 6),
+                "share": round(share - share_at_start, 6),
             },
             "units": {"done": self._done, "failed": len(self._failures), "all": self._plan.count},
-            "share": round(self._share(), 6),
+            "share": round(share, 6),
             "failed_units": dict(list(self._failures.items())[:100]),
-            "records": report.records,
-            "decisions": {name: report.decisions[name] for name in DECISIONS},
+            **report.counts(),
             "reasons": dict(report.reasons.most_common(100)),
-            "words_before": report.words_before,
-            "words_after": report.words_after,
-            "text_bytes": report.text_bytes,
             "operations": report.operations,
             "rejected_operations": report.rejected,
             "failed_drafts": report.failures,

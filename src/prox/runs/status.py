@@ -1,6 +1,7 @@
 """How far a run is, while it is at work or after the fact."""
 
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,6 @@ from prox.runs.ledger import read_ledger
 from prox.runs.lock import is_held
 from prox.runs.plan import Plan, read_plan
 from prox.runs.record import RUN_FILE, read_record
-from prox.runs.stages import DECISIONS
 from prox.runs.unit_report import UnitReport
 
 FEWEST_SECONDS = 1.0
@@ -59,26 +59,23 @@ def run_status(output: str) -> Status:
     plan = read_plan(output.rstrip("/")) if record is not None else None
     if record is None or plan is None:
         raise UsageError(f"{output} holds no run (no {RUN_FILE}). Name the OUTPUT of a prox refine")
-    report, done = UnitReport(), Counter[int]()
-    shares: Counter[int] = Counter()
-    bytes_done = 0.0
+    report, units_done, bytes_done = UnitReport(), 0, 0.0
+    shares: defaultdict[int, float] = defaultdict(float)
     for entry in read_ledger(output.rstrip("/")):
         planned = plan.numbers.get(entry.file_number)
         if planned is None or entry.number >= len(planned.cuts):
             continue
         report += entry.report
-        done[entry.file_number] += 1
-        share = planned.share(entry.number)
-        shares[entry.file_number] += share  # type: ignore[assignment]
-        bytes_done += (planned.file.size or 0) * share
-    units_done, units = sum(done.values()), plan.count
-    share = 1.0 if units_done == units else bytes_done / plan.bytes if plan.bytes else units_done / units
+        units_done += 1
+        shares[entry.file_number] += planned.share(entry.number)
+        bytes_done += (planned.file.size or 0) * planned.share(entry.number)
+    share = plan.share(units_done, bytes_done)
     state = _state(record["status"], is_held(output.rstrip("/")))
     rate, left = _pace(record, share) if state.startswith("running") else (None, None)
     return Status(
         state,
         units_done,
-        units,
+        plan.count,
         share,
         report,
         record["failed_units"],
@@ -112,8 +109,8 @@ def _mean_rate(record: dict[str, Any]) -> float | None:
     return session["text_bytes"] / session["seconds"] if session["seconds"] > 0 and session["text_bytes"] else None
 
 
-def _files(plan: Plan, shares: Counter[int]) -> dict[str, float]:
-    return {planned.file.shown: min(1.0, round(shares[planned.number], 6)) for planned in plan.files}
+def _files(plan: Plan, shares: Mapping[int, float]) -> dict[str, float]:
+    return {planned.file.shown: min(1.0, round(shares.get(planned.number, 0.0), 6)) for planned in plan.files}
 
 
 def as_json(status: Status) -> dict[str, Any]:
@@ -123,12 +120,8 @@ def as_json(status: Status) -> dict[str, Any]:
         "state": status.state,
         "units": {"done": status.units_done, "failed": len(status.failed_units), "all": status.units},
         "share": round(status.share, 6),
-        "records": report.records,
-        "decisions": {name: report.decisions[name] for name in DECISIONS},
+        **report.counts(),
         "reasons": dict(report.reasons.most_common(20)),
-        "words_before": report.words_before,
-        "words_after": report.words_after,
-        "text_bytes": report.text_bytes,
         "seconds": status.seconds,
         "bytes_per_second": None if status.rate is None else round(status.rate),
         "seconds_left": None if status.left is None else round(status.left),

@@ -8,7 +8,6 @@ A record at which the worker dies twice alone goes to quarantine; everything els
 
 import contextlib
 import ctypes
-import errno
 import multiprocessing
 import os
 import shutil
@@ -30,12 +29,13 @@ import pyarrow as pa
 
 from prox.corpora import StorageError
 from prox.errors import ProxError, RunError
+from prox.runs.care import Care, Place
 from prox.runs.ledger import OutputError
 from prox.runs.plan import Unit
 from prox.runs.recipe import Recipe
 from prox.runs.threads import limit_threads
 from prox.runs.unit_report import UnitReport
-from prox.runs.worker import Care, Place, Worker
+from prox.runs.worker import Worker
 
 _DEATHS_AT_ONE_PLACE = 2
 """Before a place is made smaller, or a record avoided."""
@@ -58,9 +58,6 @@ _START_ATTEMPTS = 3
 _PATIENCE = 5.0
 _WAITS_FOR_STORAGE = (1.0, 5.0, 20.0)
 """Seconds between attempts at a unit whose storage does not answer."""
-
-
-_FINAL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG, errno.ENOTDIR})
 
 
 class UnitFailedError(RunError):
@@ -114,12 +111,9 @@ def patiently(attempt: Callable[[Care], _Result], care: Care, stopped: threading
     for wait in (*_WAITS_FOR_STORAGE, None):
         try:
             return attempt(care)
-        except StorageError as error:
-            if wait is None:
-                raise UnitFailedError(str(error)) from error
-        except OutputError as error:
-            if wait is None or _is_final(error):
-                raise
+        except (StorageError, OutputError) as error:
+            if wait is None or not error.may_pass:
+                raise UnitFailedError(str(error)) if isinstance(error, StorageError) else error from error
         if stopped.wait(wait):
             break
         care = replace(care, again=True)
@@ -272,6 +266,9 @@ class Supervisor:
         answer = own.recv()
         if isinstance(answer, ProxError):
             raise answer
+        if self._takes_too_much():
+            taken = (resident(process.pid or 0) or 0) / 1e6
+            raise RunError(f"a worker takes {taken:,.0f} MB before it reads anything: allow it more with --memory")
         return own
 
     def _takes_too_much(self) -> bool:
@@ -317,11 +314,6 @@ def _learnt(care: Care, death: _Death) -> Care | None:
     if place.block not in care.apart:
         return replace(care, apart=care.apart | {place.block})
     return replace(care, skipped=(*care.skipped, (place.block, reason)))
-
-
-def _is_final(error: OutputError) -> bool:
-    """A full disk or a missing permission does not pass within seconds."""
-    return error.errno in _FINAL
 
 
 def resident(pid: int) -> int | None:
@@ -411,8 +403,7 @@ def _serve(pipe: Connection, job: Job, settings: tuple[dict[str, str], dict[str,
 def _picklable(error: ProxError) -> ProxError:
     """The error without its causes, which may hold what cannot be sent."""
     copy = type(error)(str(error))
-    if isinstance(error, OutputError) and isinstance(copy, OutputError):
-        copy.errno = error.errno
+    copy.__dict__.update(error.__dict__)
     return copy
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from prox.corpora import Extent
 from prox.runs.costs import StageCost
+from prox.runs.stages import DECISIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,16 @@ class UnitReport:
     def records(self) -> int:
         """Every record has one decision."""
         return sum(self.decisions.values())
+
+    def counts(self) -> dict[str, Any]:
+        """For people and machines: records by decision, words, and bytes of raw text."""
+        return {
+            "records": self.records,
+            "decisions": {name: self.decisions[name] for name in DECISIONS},
+            "words_before": self.words_before,
+            "words_after": self.words_after,
+            "text_bytes": self.text_bytes,
+        }
 
     def as_fields(self) -> dict[str, Any]:
         """For JSON."""

@@ -1,12 +1,10 @@
 """One work unit through the stages, from its span of a file to parts in their places."""
 
-import hashlib
-import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -21,19 +19,18 @@ from prox.corpora import (
     Quarantined,
     check_unchanged,
     decode,
-    json_text,
     quarantine_rows,
     read_blocks,
     refined_rows,
-    table_of,
 )
-from prox.corpora.arrow_values import to_json_value
 from prox.document import Document
 from prox.errors import ProxError, RunError
+from prox.runs.care import Care, Place, around, in_pieces, rest_of, single_records, single_rows, without
 from prox.runs.costs import StageCost
 from prox.runs.ledger import OutputError, commit, unit_folder
 from prox.runs.plan import Unit
 from prox.runs.recipe import Recipe, load_stages
+from prox.runs.rows import PROGRAM_SCHEMA, program_rows, reason_kind, record_of, report_of, unread_row
 from prox.runs.stages import QUARANTINED, Refined, Stage, refine_documents, unrefined
 from prox.runs.unit_report import UnitReport
 from prox.runs.watch import FIRST_DOCUMENTS, Watch
@@ -52,83 +49,6 @@ _FAILED_IN_A_ROW = 64
 
 _SIGN_SECONDS = 1.0
 """How often a worker that reads for long says so."""
-
-_STAGE = pa.struct(
-    [
-        ("stage", pa.string()),
-        ("level", pa.string()),
-        ("program", pa.string()),
-        ("score", pa.float32()),
-        ("line_scores", pa.binary()),
-        ("words_before", pa.int64()),
-        ("words_after", pa.int64()),
-        ("rejected", pa.list_(pa.string())),
-        ("failures", pa.list_(pa.string())),
-        ("tokens_in", pa.int64()),
-        ("tokens_out", pa.int64()),
-        ("words_sent", pa.int64()),
-        ("raw_output", pa.string()),
-    ]
-)
-
-PROGRAM_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("text_sha256", pa.string()),
-        ("program", pa.string()),
-        ("decision", pa.string()),
-        ("reason", pa.string()),
-        ("words_before", pa.int64()),
-        ("words_after", pa.int64()),
-        ("file", pa.string()),
-        ("record", pa.int64()),
-        ("offset", pa.int64()),
-        ("stages", pa.list_(_STAGE)),
-    ]
-)
-"""One row for every input record. `text_sha256` is null where there was no text to read; `record` counts from the byte
-`offset` of the file, which is 0 unless the file is plain JSON Lines and larger than a work unit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a worker is in its unit: what it was about to do when it was last heard of.
-
-    Attributes:
-        step: `read` the next block, `decode` it, or `refine` documents of it; `commit` when all that is done.
-        block: Number of the block in the unit.
-        record: Number of the first record, where `step` is about some records only.
-        records: How many.
-    """
-
-    step: str
-    block: int = 0
-    record: int = 0
-    records: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Care:
-    """What earlier attempts at a unit taught: they ended the worker, and this one shall not.
-
-    Attributes:
-        apart: Numbers of blocks whose records are decoded one by one.
-        alone: First records of batches that are refined one by one.
-        refused: Records that go to quarantine unrefined, with the reason.
-        avoided: Records that go there without even being decoded.
-        skipped: Blocks of which all records do.
-        end: From this block on nothing is read, with the reason.
-        again: It is not the first attempt of this session, so parts of another one may lie about.
-    """
-
-    apart: frozenset[int] = frozenset()
-    alone: frozenset[int] = frozenset()
-    refused: tuple[tuple[int, str], ...] = ()
-    avoided: tuple[tuple[int, str], ...] = ()
-    skipped: tuple[tuple[int, str], ...] = ()
-    end: tuple[int, str] | None = None
-    again: bool = False
-
 
 Say: TypeAlias = Callable[[Place], None]
 
@@ -211,7 +131,7 @@ class Worker:
             yield block, number
             number += 1
         else:
-            yield _rest(unit, by_records.end, offset, care.end[1]), number
+            yield rest_of(unit, by_records.end, offset, care.end[1]), number
             extent.begin = extent.end = None
             return
         if extent.begin is None:
@@ -222,7 +142,7 @@ class Worker:
     ) -> UnitReport:
         if isinstance(block, Quarantined):
             parts.quarantine([block])
-            parts.programs([_unread_row(block)])
+            parts.programs([unread_row(block)])
             problem = f"{block.file.rpartition('/')[2]}, record {block.record}: {block.reason}"
             return UnitReport(Counter({QUARANTINED: 1}), Counter({reason_kind(block.reason): 1}), problems=(problem,))
         if reason := dict(care.skipped).get(number):
@@ -231,25 +151,25 @@ class Worker:
                 for place in range(block.records)
             ]
             parts.quarantine(unread)
-            parts.programs(list(map(_unread_row, unread)))
-            return _report([], unread, self._stages)
-        if block.layout == "arrow" and (pieces := _around(block, dict(care.avoided))):
+            parts.programs(list(map(unread_row, unread)))
+            return report_of([], unread, self._stages)
+        if block.layout == "arrow" and (pieces := around(block, dict(care.avoided))):
             report = UnitReport()
             for piece in pieces:
                 if isinstance(piece, Block):
                     report += self._refine_block(piece, number, preset, parts, say, care)
                 else:
                     parts.quarantine([piece])
-                    parts.programs([_unread_row(piece)])
-                    report += _report([], [piece], self._stages)
+                    parts.programs([unread_row(piece)])
+                    report += report_of([], [piece], self._stages)
             return report
-        block, avoided = _without(block, dict(care.avoided))
+        block, avoided = without(block, dict(care.avoided))
         batch = self._decoded(block, number, preset, say, number in care.apart)
         batch = replace(batch, quarantined=batch.quarantined + avoided)
         refined = list(self._refined(batch, number, say, care))
         quarantined = batch.quarantined + [
             Quarantined(
-                batch.file, record, entry.reason, _raw(entry.document, id, preset), entry.document.id, block.offset
+                batch.file, record, entry.reason, record_of(entry.document, id, preset), entry.document.id, block.offset
             )
             for record, id, entry in zip(batch.records, batch.ids, refined, strict=True)
             if entry.decision == QUARANTINED
@@ -258,8 +178,8 @@ class Worker:
             parts.text(refined_rows(batch, [entry.text for entry in refined]))
         if quarantined:
             parts.quarantine(sorted(quarantined, key=lambda entry: entry.record))
-        parts.programs(_program_rows(batch, refined, block.offset))
-        return _report(refined, batch.quarantined, self._stages)
+        parts.programs(program_rows(batch, refined, block.offset))
+        return report_of(refined, batch.quarantined, self._stages)
 
     def _decoded(self, block: Block, number: int, preset: Preset, say: Say, apart: bool) -> Batch:
         batches = []
@@ -289,7 +209,7 @@ class Worker:
             records = batch.records[start : start + size]
             documents = batch.documents[start : start + size]
             start += len(records)
-            for these in _pieces(records, documents, refused, records[0] in care.alone):
+            for these in in_pieces(records, documents, refused, records[0] in care.alone):
                 if these[0][0] in refused:
                     yield unrefined(these[0][1], refused[these[0][0]])
                     continue
@@ -348,189 +268,3 @@ class _Parts:
     def close(self) -> None:
         for part in (self._text, self._programs, self._quarantine):
             part.close()
-
-
-def _rest(unit: Unit, record: int | None, offset: int, reason: str) -> Quarantined:
-    """Stands for what is not read of a unit, from this record on; its place is told as well as it is known."""
-    if record is not None:
-        return Quarantined(unit.file.shown, record, reason, offset=offset)
-    if unit.file.format == "parquet":
-        return Quarantined(unit.file.shown, unit.span.first, reason)
-    return Quarantined(unit.file.shown, 0, reason, offset=unit.span.first)
-
-
-def single_records(block: Block) -> Iterator[Block]:
-    """A block of JSON as blocks of one record each."""
-    lines = block.payload.split(b"\n") if isinstance(block.payload, bytes) else block.payload
-    position = block.position
-    for number, raw in enumerate(lines, block.first_record):
-        payload = raw if isinstance(block.payload, bytes) else (raw,)
-        yield replace(block, first_record=number, records=1, payload=payload, position=position)
-        position += len(raw) + 1
-
-
-def single_rows(block: Block) -> Iterator[Block]:
-    """A block of Arrow as blocks of one row each."""
-    table = table_of(block)
-    for row in range(block.records):
-        yield _rows(block, table, row, 1)
-
-
-def _rows(block: Block, table: pa.Table, first: int, rows: int) -> Block:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table.slice(first, rows))
-    return replace(block, first_record=block.first_record + first, records=rows, payload=sink.getvalue().to_pybytes())
-
-
-def _around(block: Block, avoided: dict[int, str]) -> list[Block | Quarantined]:
-    """A block of Arrow in pieces around the rows that must not be decoded; nothing if there are none in it.
-
-    Such a row is kept as Arrow has it: as an IPC stream of its own.
-    """
-    places = sorted(number - block.first_record for number in avoided if number >= block.first_record)
-    places = [place for place in places if place < block.records]
-    if not places:
-        return []
-    table = table_of(block)
-    pieces: list[Block | Quarantined] = []
-    reached = 0
-    for place in [*places, block.records]:
-        if place > reached:
-            pieces.append(_rows(block, table, reached, place - reached))
-        if place < block.records:
-            number, own = block.first_record + place, _rows(block, table, place, 1)
-            assert isinstance(own.payload, bytes)
-            pieces.append(Quarantined(block.file, number, avoided[number], own.payload))
-        reached = place + 1
-    return pieces
-
-
-def _without(block: Block, avoided: dict[int, str]) -> tuple[Block, list[Quarantined]]:
-    """A block without records that must not be read; blanks in their place let the others keep their numbers."""
-    numbers = [number for number in avoided if block.first_record <= number < block.first_record + block.records]
-    if not numbers:
-        return block, []
-    of_lines = isinstance(block.payload, bytes)
-    raw = list(block.payload.split(b"\n") if isinstance(block.payload, bytes) else block.payload)
-    quarantined = []
-    for number in numbers:
-        own = raw[number - block.first_record]
-        quarantined.append(Quarantined(block.file, number, avoided[number], own, offset=block.offset))
-        raw[number - block.first_record] = b" " * len(own) if of_lines else b""
-    return replace(block, payload=b"\n".join(raw) if of_lines else tuple(raw)), quarantined
-
-
-def _pieces(
-    records: Sequence[int], documents: Sequence[Document], refused: dict[int, str], alone: bool
-) -> Iterator[list[tuple[int, Document]]]:
-    """A batch as it is refined: in one, or what must stand alone apart from the others."""
-    together: list[tuple[int, Document]] = []
-    for pair in zip(records, documents, strict=True):
-        if alone or pair[0] in refused:
-            if together:
-                yield together
-            yield [pair]
-            together = []
-        else:
-            together.append(pair)
-    if together:
-        yield together
-
-
-def reason_kind(reason: str) -> str:
-    """Reasons are counted without what is particular to one record."""
-    return re.sub(r"(?<![\w-])\d[\d,.]*\b", "N", reason.partition(":")[0].partition(", keep score")[0])
-
-
-def _raw(document: Document, id: Any, preset: Preset) -> bytes:
-    """The record of a document as JSON, with all its fields."""
-    return json_text.dumps(to_json_value({"id": id, preset.text_field: document.text, **document.metadata}))
-
-
-def _program_rows(batch: Batch, refined: Sequence[Refined], offset: int) -> list[dict[str, Any]]:
-    rows = [
-        {
-            "id": entry.document.id,
-            "text_sha256": hashlib.sha256(entry.document.text.encode("utf-8", "surrogatepass")).hexdigest(),
-            "program": entry.program.render(),
-            "decision": entry.decision,
-            "reason": entry.reason,
-            "words_before": entry.words_before,
-            "words_after": entry.words_after,
-            "file": batch.file,
-            "record": record,
-            "offset": offset,
-            "stages": [
-                {
-                    "stage": stage.stage,
-                    "level": stage.level,
-                    "program": stage.program.render(),
-                    "score": stage.score,
-                    "line_scores": stage.line_scores,
-                    "words_before": stage.words_before,
-                    "words_after": stage.words_after,
-                    "rejected": list(stage.rejected),
-                    "failures": list(stage.failures),
-                    "tokens_in": stage.tokens_in,
-                    "tokens_out": stage.tokens_out,
-                    "words_sent": stage.words_sent,
-                    "raw_output": stage.raw_output,
-                }
-                for stage in entry.stages
-            ],
-        }
-        for record, entry in zip(batch.records, refined, strict=True)
-    ]
-    rows += [_unread_row(entry) for entry in batch.quarantined]
-    return sorted(rows, key=lambda row: row["record"])
-
-
-def _unread_row(entry: Quarantined) -> dict[str, Any]:
-    place = f"{entry.offset}+{entry.record}" if entry.offset else str(entry.record)
-    return {
-        "id": entry.id or f"unread:{entry.file.rpartition('/')[2]}:{place}",
-        "text_sha256": None,
-        "program": "",
-        "decision": QUARANTINED,
-        "reason": entry.reason,
-        "words_before": 0,
-        "words_after": 0,
-        "file": entry.file,
-        "record": entry.record,
-        "offset": entry.offset,
-        "stages": [],
-    }
-
-
-def _report(refined: Sequence[Refined], unread: Sequence[Quarantined], stages: Sequence[Stage]) -> UnitReport:
-    decisions = Counter(entry.decision for entry in refined)
-    decisions.update({QUARANTINED: len(unread)} if unread else {})
-    reasons = Counter(reason_kind(entry.reason) for entry in refined if entry.reason)
-    reasons.update(reason_kind(entry.reason) for entry in unread)
-    results = [result for entry in refined for result in entry.stages]
-    return UnitReport(
-        decisions,
-        reasons,
-        sum(entry.words_before for entry in refined),
-        sum(entry.words_after for entry in refined),
-        sum(len(entry.document.text.encode("utf-8", "surrogatepass")) for entry in refined),
-        sum(bool(result.failures) for result in results),
-        sum(len(result.rejected) for result in results),
-        sum(len(result.program.operations) for result in results),
-        tuple(_cost(stage, place, refined) for place, stage in enumerate(stages)),
-    )
-
-
-def _cost(stage: Stage, place: int, refined: Sequence[Refined]) -> StageCost:
-    results = [entry.stages[place] for entry in refined if len(entry.stages) > place]
-    return StageCost(
-        documents=len(results),
-        programs=sum(result.programs for result in results),
-        unusable=sum(result.unusable for result in results),
-        words=sum(result.words_before for result in results),
-        words_sent=sum(result.words_sent or 0 for result in results),
-        tokens_in=sum(result.tokens_in for result in results),
-        tokens_out=sum(result.tokens_out for result in results),
-        seconds=stage.stopwatch.take(),
-    )
