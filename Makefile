@@ -33,7 +33,7 @@ lint: .venv/ready
 
 bench: .venv/ready  ## speed and quality, one line of JSON each (see benchmarks/README.md)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench,warc]'
-	for script in benchmarks/*_speed.py benchmarks/refine_memory.py benchmarks/*_quality.py; do $(BIN)/python $$script || exit 1; done
+	for script in benchmarks/*_speed.py benchmarks/*_quality.py; do $(BIN)/python $$script || exit 1; done
 
 clean:
 	rm -rf .venv demo-output build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

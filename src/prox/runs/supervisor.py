@@ -54,7 +54,10 @@ _REFUSED_IN_A_ROW = 20
 
 _POLL_SECONDS = 0.1
 _START_SECONDS = 300.0
-_START_ATTEMPTS = 3
+_START_ATTEMPTS = 10
+_START_WAIT = 0.1
+"""Seconds before the second attempt, twice as many before the third, and so on: 4.5 in all."""
+
 _PATIENCE = 5.0
 _WAITS_FOR_STORAGE = (1.0, 5.0, 20.0)
 """Seconds between attempts at a unit whose storage does not answer."""
@@ -238,7 +241,7 @@ class Supervisor:
             return self._pipe
         for attempt in range(_START_ATTEMPTS):
             self._kill()
-            if self._stopped.is_set():
+            if self._stopped.wait(attempt * _START_WAIT):
                 raise EOFError
             try:
                 return self._start()
