@@ -10,7 +10,7 @@ from prox.program import PROX_CHUNK, PROX_DOCUMENT, Dialect, Policy, get_dialect
 from prox.refiners.draft import Level
 from prox.refiners.language_model import few_shot
 from prox.refiners.language_model.engine import Message
-from prox.refiners.language_model.layouts import Layout, chatml_of_qwen3, llama_2, of_template
+from prox.refiners.language_model.layouts import PLACE, Layout, chatml_of_qwen3, llama_2, of_template
 
 Render = Callable[[Sequence[Message]], str]
 
@@ -58,7 +58,7 @@ FAMILIES: dict[str, tuple[Level, ...]] = {
     "ultrax": (Level.CHUNK,),
     "instruct": (Level.DOCUMENT, Level.CHUNK),
 }
-"""The names of the families, with the levels at which each can work."""
+"""The names of the families, with the levels at which each can work. Adapted models bring theirs (see adapted.py)."""
 
 _NAMES = (
     (re.compile(r"(web|math|prox)[-_.]?doc(ument)?[-_.]?refin", re.IGNORECASE), "prox-document"),
@@ -152,6 +152,30 @@ def _ultrax(system: str | None) -> Family:
         max_new_tokens=4096,
         policy=Policy(errors_allowed=None, deletions_only=False),
     )
+
+
+_SHORT_SYSTEM = {
+    Level.DOCUMENT: "Is this page worth learning from? Answer keep_doc() or drop_doc().",
+    Level.CHUNK: "Write the program that removes the noise from these lines of a page.",
+}
+"""A model that is trained to answer needs no explanation, and every token of it costs at every chunk."""
+
+
+def adapted_family(level: Level, dialect: Dialect, window: int, render: Render | None) -> Family:
+    """The family of a model that is to be trained: short instructions in the base model's own chat template.
+
+    Args:
+        level: Of the programs that it shall write.
+        dialect: In which it shall write them.
+        window: Tokens of a chunk, or of a document beyond which it is cut.
+        render: Renders a conversation by the base model's template; without one it gets the layout of ProX.
+    """
+    system = _SHORT_SYSTEM[level]
+    layout = llama_2(system) if render is None else of_template(render, (Message("system", system), Message("user", PLACE)))
+    policy = Policy(deletions_only=dialect.name != "ultrax")
+    if level == Level.DOCUMENT:
+        return Family("adapted", level, dialect, layout, most_document_tokens=window, max_new_tokens=16, policy=policy)
+    return Family("adapted", level, dialect, layout, window=window, policy=policy)
 
 
 def _instruct(level: Level, system: str | None, render: Render | None) -> Family:

@@ -11,7 +11,8 @@ from typing import Any
 from prox.errors import UsageError
 from prox.refiners.draft import Level
 from prox.refiners.language_model.engine import Engine, Message
-from prox.refiners.language_model.families import FAMILIES, check_family, family_of_name, make_family
+from prox.refiners.language_model.adapted import has_family, read_family
+from prox.refiners.language_model.families import FAMILIES, Family, check_family, family_of_name, make_family
 from prox.refiners.language_model.refiner import LanguageModelRefiner
 
 ENGINES = ("transformers", "vllm", "openai")
@@ -89,7 +90,16 @@ def levels_of(spec: ModelSpec, options: ModelOptions) -> tuple[Level, ...]:
     Raises:
         UsageError: The family is unknown.
     """
+    if (folder := _adapted(spec, options)) is not None:
+        return (read_family(folder).level,)
     return FAMILIES[_family_name(spec, options)]
+
+
+def _adapted(spec: ModelSpec, options: ModelOptions) -> str | None:
+    """The folder that says how an adapted model is asked: its own, or one that is named as its family."""
+    if options.family is not None:
+        return options.family if has_family(options.family) else None
+    return spec.model if spec.engine != "openai" and has_family(spec.model) else None
 
 
 def _family_name(spec: ModelSpec, options: ModelOptions) -> str:
@@ -120,6 +130,8 @@ def load_language_model(
         UsageError: The model, its family or an option is wrong.
         RunError: A server cannot be reached.
     """
+    if (folder := _adapted(spec, options)) is not None:
+        return _load_adapted(spec, level, options, keep_threshold, read_family(folder))
     name = _family_name(spec, options)
     if level not in FAMILIES[name]:
         able = " and ".join(FAMILIES[name])
@@ -137,6 +149,20 @@ def load_language_model(
             "write programs, name its family, e.g. --family prox-chunk"
         )
     family = make_family(name, level, system, render)
+    return LanguageModelRefiner(engine, family, keep_threshold=keep_threshold, constrain=options.constrain)
+
+
+def _load_adapted(
+    spec: ModelSpec, level: Level, options: ModelOptions, keep_threshold: float | None, family: Family
+) -> LanguageModelRefiner:
+    if level != family.level:
+        raise UsageError(
+            f"{spec.model} was adapted to work at {family.level} level, not at {level} level. Limit the run with "
+            f"--level {family.level}, or name another --refiner for the other level"
+        )
+    if options.system_prompt is not None:
+        raise UsageError(f"{spec.model} was trained with its own system text; leave out --system-prompt")
+    engine, _ = _load_engine(spec, options.engine)
     return LanguageModelRefiner(engine, family, keep_threshold=keep_threshold, constrain=options.constrain)
 
 

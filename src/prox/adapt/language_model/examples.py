@@ -1,0 +1,169 @@
+"""From labelled documents to what a model is shown and what it shall write."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from prox.chunking import Chunk, chunk_document
+from prox.document import Document
+from prox.errors import UsageError
+from prox.program import (
+    Dialect,
+    DropDocument,
+    InsertLine,
+    KeepDocument,
+    Operation,
+    Program,
+    RemoveLines,
+    Replace,
+    ReplaceOnce,
+)
+from prox.refiners.draft import Level
+from prox.refiners.language_model.refiner import LanguageModelRefiner
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A document with the program it should get, or the decision.
+
+    Attributes:
+        site: Pages of one site stay on one side of the split.
+        program: With line numbers over the document; for the document level one of `keep_doc()` and `drop_doc()`.
+    """
+
+    document: Document
+    site: str
+    program: Program
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One prompt and its answer.
+
+    Attributes:
+        document_id: The document it is from.
+        site: Of that document.
+        prompt: Rendered, whole, with the text of the token that begins every text.
+        body: The part of it that is the document's, as a chat server would be sent it.
+        program: What the model shall write, in its dialect.
+        touched: Whether the program changes anything.
+        tokens_in: Of the prompt.
+        tokens_out: Of the program with the token that ends it.
+    """
+
+    document_id: str
+    site: str
+    prompt: str
+    body: str
+    program: str
+    touched: bool
+    tokens_in: int
+    tokens_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A chunk that is not trained on, and why."""
+
+    reason: str
+
+
+def examples_of(page: Labelled, writer: LanguageModelRefiner) -> list[Example | Passed]:
+    """The examples of a document, cut and shown as the model will see them.
+
+    Args:
+        page: The document with its program.
+        writer: From `prompts.prompt_writer`.
+    """
+    chunks = chunk_document(page.document, writer.window)
+    out: list[Example | Passed] = []
+    for chunk in chunks:
+        if chunk.skipped:
+            out.append(Passed("a line longer than the window"))
+        elif not chunk.text.strip():
+            out.append(Passed("blank"))
+        else:
+            out.append(_example(page, chunk, writer))
+    return out
+
+
+def _example(page: Labelled, chunk: Chunk, writer: LanguageModelRefiner) -> Example | Passed:
+    dialect = writer.family.dialect
+    try:
+        operations = _decision(page.program) if writer.level == Level.DOCUMENT else said(page.program, chunk, dialect)
+        program = dialect.render(Program(tuple(operations)))
+    except UsageError:
+        return Passed(f"{dialect.name} cannot say the program")
+    request = writer.request(chunk)
+    tokens = writer.engine.tokens
+    tokens_in = tokens.count(request.begin + request.prompt)
+    tokens_out = tokens.count(program) + 1
+    if tokens_out > writer.max_new_tokens:
+        return Passed(f"a program of more than {writer.max_new_tokens} tokens")
+    if writer.engine.context is not None and tokens_in + writer.max_new_tokens > writer.engine.context:
+        return Passed("a prompt that does not fit the model's context")
+    body = request.prompt if request.messages is None else request.messages[-1].content
+    touched = any(not isinstance(each, KeepDocument) for each in operations)
+    return Example(
+        page.document.id, page.site, request.begin + request.prompt, body, program, touched, tokens_in, tokens_out
+    )
+
+
+def _decision(program: Program) -> list[Operation]:
+    dropped = any(isinstance(each, DropDocument) for each in program.operations)
+    return [DropDocument() if dropped else KeepDocument()]
+
+
+def said(program: Program, chunk: Chunk, dialect: Dialect) -> list[Operation]:
+    """What a document's program does to a chunk, in operations of a dialect, in the order of the lines.
+
+    Raises:
+        UsageError: The dialect has no words for one of them.
+    """
+    first, last = chunk.first_line, chunk.last_line
+    lines = chunk.text.split("\n")
+    placed: list[tuple[int, Operation]] = []
+    for each in program.operations:
+        match each:
+            case RemoveLines(start, end) if start <= last and end >= first:
+                placed.append((max(start, first), RemoveLines(max(start, first), min(end, last))))
+            case ReplaceOnce(line, source, target) if first <= line <= last:
+                placed.append((line, _replacement(each, chunk.text, dialect)))
+            case Replace(source, target) if (source in chunk.text) and (each.first or 0) <= last:
+                if each.last is not None and each.last < first:
+                    continue
+                placed += _in_lines(each, lines, first, dialect)
+            case InsertLine(after) if first <= after <= last:
+                placed.append((after, each))
+            case DropDocument():
+                placed.append((first, RemoveLines(first, last)))
+    operations = [operation for _, operation in sorted(placed, key=lambda pair: pair[0])]
+    return list(dict.fromkeys(operations)) or [KeepDocument()]
+
+
+def _replacement(operation: ReplaceOnce, text: str, dialect: Dialect) -> Operation:
+    if dialect.name != "prox-chunk":
+        return operation
+    if text.count(operation.source) != 1:
+        raise UsageError("the same string stands elsewhere in the chunk, and this dialect names no line")
+    return Replace(operation.source, operation.target)
+
+
+def _in_lines(operation: Replace, lines: Sequence[str], first: int, dialect: Dialect) -> list[tuple[int, Operation]]:
+    """A replacement within its bounds, line by line where the dialect wants it so."""
+    begin = max(first, operation.first or 0)
+    end = min(first + len(lines) - 1, first + len(lines) - 1 if operation.last is None else operation.last)
+    found = [number for number in range(begin, end + 1) if operation.source in lines[number - first]]
+    if dialect.name == "prox-chunk":
+        if any(operation.source in line for number, line in enumerate(lines, first) if not begin <= number <= end):
+            raise UsageError("the same string stands outside the lines that it is to be replaced in")
+        return [(found[0], Replace(operation.source, operation.target))] if found else []
+    return [(number, ReplaceOnce(number, operation.source, operation.target)) for number in found]
+
+
+def total(examples: Iterable[Example]) -> tuple[int, int]:
+    """Tokens of all prompts, and of all programs."""
+    tokens_in = tokens_out = 0
+    for each in examples:
+        tokens_in += each.tokens_in
+        tokens_out += each.tokens_out
+    return tokens_in, tokens_out
