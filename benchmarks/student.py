@@ -31,7 +31,7 @@ import numpy as np
 
 from gold import Parser
 from prox.adapt.labels import NEUTRAL, LabelledPage, PassedOver, labelled_page, read_labels, read_run, sort_out
-from prox.adapt.tagger.fit import EPOCHS, Settings, fit_tagger
+from prox.adapt.tagger.fit import Settings, fit_tagger
 from prox.adapt.tagger.folder import Sources, score_held_back, write_tagger
 from prox.adapt.tagger.gold import part_of_site, read_gold
 from prox.chunking import Chunk
@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument(
         "--teacher-programs", metavar="PATH", help="programs/ of a run over the public gold, or a file of labels"
     )
-    parser.add_argument("--epochs", type=int, default=EPOCHS["scratch"], help="(default: %(default)s)")
+    parser.add_argument("--epochs", type=int, help="as prox adapt tagger has them if not given")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("student"), help="a folder for the student (%(default)s)")
     options = parser.parse()
@@ -137,7 +137,7 @@ def main() -> None:
         "ratio": {key: round(overall["student"][key] / overall["teacher"][key], 4) for key in measures},
         "agreement": {key: by_teacher[key] for key in measures},
         "documents": record["documents"],
-        "epochs": options.epochs,
+        "epochs": fitted.epochs,
         "seconds": round(seconds),
     }
     print(json.dumps(result))

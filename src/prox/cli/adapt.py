@@ -47,7 +47,11 @@ def tagger(
     ] = "embedded",
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Times that training sees all pages; 5 from the embedded tagger, 10 from scratch."),
+        typer.Option(
+            min=1,
+            help="Times that training sees all pages; 5 from the embedded tagger and 10 from scratch if not given, "
+            "fewer for very many pages.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of PyTorch.")] = 1,
@@ -76,7 +80,7 @@ def tagger(
         raise UsageError(f"training needs {' and '.join(missing)}: pip install 'prox-refine[train]'")
 
     from prox.adapt.labels import Sorted, read_labels, read_run, sort_out
-    from prox.adapt.tagger.fit import EPOCHS, Settings, fit_tagger
+    from prox.adapt.tagger.fit import Settings, fit_tagger
     from prox.adapt.tagger.folder import Sources, claim_folder, write_tagger
 
     _log_to_standard_error()
@@ -86,7 +90,7 @@ def tagger(
         of_run = sort_out(read_run(programs, input or (), corpus, text_field, _extractor(html_to_text)))
     _tell(of_gold.passed_over)
     _tell(of_run.passed_over)
-    settings = Settings(start, epochs or EPOCHS[start], seed, threads)
+    settings = Settings(start, epochs, seed, threads)
     folder = claim_folder(output)
     started = time.monotonic()
     fitted = fit_tagger(of_gold.pages, of_run.pages, settings)

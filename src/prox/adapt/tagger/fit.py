@@ -41,7 +41,12 @@ FEWEST_DOCUMENTS = 20
 Start = Literal["embedded", "scratch"]
 Origin = Literal["trained", "embedded", "none"]
 
-EPOCHS: dict[Start, int] = {"embedded": 5, "scratch": 10}
+EPOCHS: dict[Start, tuple[int, int]] = {"embedded": (2, 5), "scratch": (3, 10)}
+"""The fewest and most epochs, if nobody says how many."""
+
+LINES_SEEN = 16_000_000
+"""Lines after which more epochs are not worth their time: 13 minutes on one core."""
+
 LEARNING_RATES: dict[Start, float] = {"embedded": 1e-3, "scratch": 3e-3}
 
 
@@ -51,11 +56,12 @@ class Settings:
 
     Attributes:
         start: Go on from the embedded tagger, or from nothing.
+        epochs: Times that training sees all pages; None lets their number decide, see `epochs_for`.
         threads: Of PyTorch.
     """
 
     start: Start
-    epochs: int
+    epochs: int | None
     seed: int
     threads: int
 
@@ -71,6 +77,7 @@ class Fitted:
         document_scores: Of the judge of documents, in cross-validation by site; None if none was trained.
         pages: How many pages with labelled lines trained, steered, were held back.
         noise_lines, content_lines: Of the training pages.
+        epochs: Of the line network; 0 if it was not trained.
         notes: What a person should know.
     """
 
@@ -83,6 +90,7 @@ class Fitted:
     pages: dict[str, int]
     noise_lines: int
     content_lines: int
+    epochs: int
     notes: tuple[str, ...]
 
 
@@ -120,7 +128,10 @@ def fit_tagger(gold: Sequence[LabelledPage], run: Sequence[LabelledPage], settin
     elif embedded is None or min(kept, dropped) < FEWEST_DOCUMENTS:
         raise UsageError(_nothing_to_learn(len(pages), kept, dropped, settings.start))
 
-    arrays, network = _lines(training, development, embedded, settings)
+    epochs = 0
+    if training:
+        epochs = settings.epochs or epochs_for(settings.start, sum(len(page.labels) for page in training))
+    arrays, network = _lines(training, development, embedded, settings, epochs)
     logits_of = _logits_of(network)
 
     parts_origin: Origin = "none" if embedded is None else "embedded"
@@ -150,8 +161,19 @@ def fit_tagger(gold: Sequence[LabelledPage], run: Sequence[LabelledPage], settin
         pages={name: len(some) for name, some in of_part.items()},
         noise_lines=noise,
         content_lines=content,
+        epochs=epochs,
         notes=tuple(notes),
     )
+
+
+def epochs_for(start: Start, lines: int) -> int:
+    """How often to see so many lines.
+
+    >>> epochs_for("scratch", 500_000), epochs_for("scratch", 2_500_000), epochs_for("embedded", 100_000_000)
+    (10, 6, 2)
+    """
+    fewest, most = EPOCHS[start]
+    return max(fewest, min(most, LINES_SEEN // max(lines, 1)))
 
 
 def _check_lines(of_part: dict[str, list[LabelledPage]], noise: int, content: int) -> None:
@@ -181,13 +203,14 @@ def _lines(
     development: Sequence[LabelledPage],
     embedded: dict[str, np.ndarray] | None,
     settings: Settings,
+    epochs: int,
 ) -> tuple[dict[str, np.ndarray], LineNetwork]:
     """The arrays of the whole tagger, and the line network that the other parts hang on."""
     start = None if embedded is None else line_network(embedded)
     if not training:
         assert embedded is not None and start is not None
         return dict(embedded), start.eval()
-    plan = Plan(epochs=settings.epochs, seed=settings.seed, learning_rate=LEARNING_RATES[settings.start])
+    plan = Plan(epochs=epochs, seed=settings.seed, learning_rate=LEARNING_RATES[settings.start])
     network = train(training, development, Shape(), plan, start).eval()
     return (embedded or {}) | line_arrays(network, NOISE_THRESHOLD), network
 

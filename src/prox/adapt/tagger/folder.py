@@ -59,7 +59,7 @@ def write_tagger(folder: Path, fitted: Fitted, sources: Sources, settings: Setti
     tagger = load_tagger(str(folder))
     record = {
         "prox": importlib.metadata.version("prox-refine"),
-        "settings": dataclasses.asdict(settings),
+        "settings": {**dataclasses.asdict(settings), "epochs": fitted.epochs},
         "seconds_of_training": round(seconds),
         "gold": sources.gold,
         "programs": sources.programs,
