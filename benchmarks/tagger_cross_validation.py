@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from gold import Parser
-from prox.adapt.tagger.gold import NEUTRAL, GoldPage, read_pages
+from prox.adapt.labels import NEUTRAL, LabelledPage, read_labels, sort_out
 from prox.adapt.tagger.network import Shape
 from prox.adapt.tagger.train import Plan, predict, train
 from prox.program import Counts, content_counts, line_counts, macro_f1
@@ -39,16 +39,16 @@ SAMPLES = 1000
 class Judged:
     """A page, and what a refiner's removals on it came to."""
 
-    page: GoldPage
+    page: LabelledPage
     lines: Counts
     content: Counts
 
 
-def fold_of(page: GoldPage, folds: int) -> int:
+def fold_of(page: LabelledPage, folds: int) -> int:
     return int.from_bytes(hashlib.sha256(f"fold {page.site}".encode()).digest()[:4], "big") % folds
 
 
-def judge(page: GoldPage, noisy: Sequence[bool]) -> Judged:
+def judge(page: LabelledPage, noisy: Sequence[bool]) -> Judged:
     neutral = frozenset(np.flatnonzero(page.labels == NEUTRAL).tolist())
     removed = {number for number, is_noise in enumerate(noisy) if is_noise}
     words = [len(line.split()) for line in page.text.split("\n")]
@@ -86,8 +86,8 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="for people instead of JSON")
     options = parser.parse()
     torch.set_num_threads(options.threads)
-    public = list(read_pages(sorted(options.gold.glob("public/*.jsonl.gz"))))
-    extracted = list(read_pages(sorted(options.gold.glob("extracted/*.jsonl.gz"))))
+    public = sort_out(read_labels(f"{options.gold}/public")).pages
+    extracted = sort_out(read_labels(f"{options.gold}/extracted")).pages
     judged: dict[str, list[Judged]] = {"tagger": [], "c4_rules": [], "remove_everything": []}
     for fold in range(options.folds):
         others = [page for page in public + extracted if fold_of(page, options.folds) != fold]
@@ -105,8 +105,8 @@ def main() -> None:
         print(json.dumps({"folds": options.folds, "epochs": options.epochs, "groups": result}))
 
 
-def groups(pages: Sequence[GoldPage]) -> dict[str, Callable[[GoldPage], bool]]:
-    wanted: dict[str, Callable[[GoldPage], bool]] = {
+def groups(pages: Sequence[LabelledPage]) -> dict[str, Callable[[LabelledPage], bool]]:
+    wanted: dict[str, Callable[[LabelledPage], bool]] = {
         "english": lambda page: page.language == "en",
         "english, without cleaneval": lambda page: page.language == "en" and page.source != "cleaneval",
         "other languages": lambda page: page.language != "en",
@@ -116,7 +116,7 @@ def groups(pages: Sequence[GoldPage]) -> dict[str, Callable[[GoldPage], bool]]:
     return wanted
 
 
-def report(judged: dict[str, list[Judged]], wanted: Callable[[GoldPage], bool]) -> dict[str, Any]:
+def report(judged: dict[str, list[Judged]], wanted: Callable[[LabelledPage], bool]) -> dict[str, Any]:
     chosen = {name: [each for each in pages if wanted(each.page)] for name, pages in judged.items()}
     values = {name: {key: round(value, 4) for key, value in figures(pages).items()} for name, pages in chosen.items()}
     own = chosen["tagger"]

@@ -45,7 +45,7 @@ def test_a_call_that_no_verb_has_is_exit_2_without_a_traceback(prox, arguments):
 
 WRONG = {
     "refiner": (["--refiner", "taggr"], 'there is no refiner "taggr"'),
-    "refiner argument": (["--refiner", "tagger:x"], "the tagger takes no argument"),
+    "refiner argument": (["--refiner", "tagger:x"], "there is no tagger at x"),
     "refiner without folder": (["--refiner", "stored"], "needs the folder of programs"),
     "three refiners": (["--refiner", "tagger"] * 3, "one refiner for all levels"),
     "level": (["--level", "line"], "--level: "),

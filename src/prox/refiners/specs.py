@@ -7,7 +7,7 @@ from prox.errors import UsageError
 from prox.refiners.draft import Level, Refiner
 from prox.refiners.language_model.loading import ModelOptions, levels_of, load_language_model, parse_spec
 
-KNOWN = ("tagger", "transformers:MODEL", "vllm:MODEL", "openai:MODEL@URL", "stored:FOLDER")
+KNOWN = ("tagger", "tagger:FOLDER", "transformers:MODEL", "vllm:MODEL", "openai:MODEL@URL", "stored:FOLDER")
 NO_OPTIONS = ModelOptions()
 
 
@@ -36,10 +36,17 @@ def levels_of_spec(spec: str, options: ModelOptions = NO_OPTIONS) -> tuple[Level
     """The levels at which a refiner can work.
 
     Raises:
-        UsageError: The spec names a language model, but not well.
+        UsageError: The spec names a language model, but not well, or a trained tagger that is not there.
     """
     model = parse_spec(spec)
-    return tuple(Level) if model is None else levels_of(model, options)
+    if model is not None:
+        return levels_of(model, options)
+    kind, _, path = spec.partition(":")
+    if kind == "tagger" and path:
+        from prox.refiners.tagger.refiner import load_tagger
+
+        return tuple(Level) if load_tagger(path).weights.documents else (Level.CHUNK,)
+    return tuple(Level)
 
 
 def check_spec(spec: str, keep_threshold: float | None = None, options: ModelOptions = NO_OPTIONS) -> None:
@@ -59,17 +66,20 @@ def check_spec(spec: str, keep_threshold: float | None = None, options: ModelOpt
         )
     kind, _, argument = spec.partition(":")
     match kind:
-        case "tagger" if not argument:
+        case "tagger" if argument or spec == kind:
             return
         case "tagger":
-            raise UsageError(f'refiner "{spec}": the tagger takes no argument; write --refiner tagger')
+            raise UsageError(
+                f'refiner "{spec}" names no folder: write --refiner tagger for the embedded one, or tagger:FOLDER for '
+                "one that prox adapt tagger trained"
+            )
         case "stored" if keep_threshold is not None:
             raise UsageError("stored programs keep their decisions; leave out --keep-threshold")
         case "stored" if argument:
             return
         case "stored":
             raise UsageError('refiner "stored" needs the folder of programs: --refiner stored:OUTPUT/programs')
-    names = [known.partition(":")[0] for known in KNOWN]
+    names = sorted({known.partition(":")[0] for known in KNOWN})
     nearest = difflib.get_close_matches(kind, names, 1)
     hint = f' Did you mean "{nearest[0]}"?' if nearest else ""
     raise UsageError(f'there is no refiner "{spec}"; this prox has {", ".join(KNOWN)}.{hint}')
@@ -81,8 +91,8 @@ def load_refiner(
     """Load what a spec names.
 
     Args:
-        spec: `tagger`, a language model (`transformers:MODEL`, `vllm:MODEL`, `openai:MODEL@URL`), or `stored:FOLDER`
-            with the programs of an earlier run.
+        spec: `tagger`, `tagger:FOLDER` (one that `prox adapt tagger` trained), a language model (`transformers:MODEL`,
+            `vllm:MODEL`, `openai:MODEL@URL`), or `stored:FOLDER` with the programs of an earlier run.
         level: The level it shall work at.
         keep_threshold: Document level of scoring refiners: the score below which a document is dropped.
         options: Of a language model.
@@ -95,10 +105,12 @@ def load_refiner(
     model = parse_spec(spec)
     if model is not None:
         return load_language_model(model, level, options, keep_threshold)
-    if spec.partition(":")[0] == "tagger":
+    kind, _, argument = spec.partition(":")
+    if kind == "tagger":
         from prox.refiners.tagger import TaggerRefiner
+        from prox.refiners.tagger.refiner import load_tagger
 
-        return TaggerRefiner(level, keep_threshold)
+        return TaggerRefiner(level, keep_threshold, load_tagger(argument) if argument else None)
     from prox.refiners.stored import StoredRefiner
 
     return StoredRefiner(spec.removeprefix("stored:"), level)

@@ -1,11 +1,12 @@
-"""Write what was trained as one weights file for `prox.refiners.tagger`."""
+"""From a trained line network to the arrays of a weights file for `prox.refiners.tagger`, and back."""
 
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import nn
 
-from prox.adapt.tagger.network import LineNetwork
+from prox.adapt.tagger.network import LineNetwork, Shape
 from prox.refiners.tagger.weights import LAYOUT
 
 
@@ -23,12 +24,37 @@ def line_arrays(network: LineNetwork, threshold: float) -> dict[str, np.ndarray]
         "lines.leave.weight": network.leave.weight.detach().numpy()[0],
         "lines.leave.bias": network.leave.bias.detach().numpy()[0],
     }
-    layers = {"enter": network.enter, "gather": network.gather, "spread": network.spread}
-    layers |= {f"mix.{i}": layer for i, layer in enumerate(network.mix)}
-    layers |= {f"back.{i}": layer for i, layer in enumerate(network.back)}
-    for name, layer in layers.items():
+    for name, layer in _layers(network).items():
         arrays |= _dense(f"lines.{name}", layer)
     return arrays
+
+
+def line_network(arrays: dict[str, np.ndarray]) -> LineNetwork:
+    """The network that `line_arrays` wrote, as far as 8 and 16 bits hold it; the words that it knew have weights."""
+    embedding = arrays["lines.embedding"]
+    shape = Shape(
+        embedding=embedding.shape[1],
+        hidden=len(arrays["lines.enter.bias"]),
+        context=len(arrays["lines.gather.bias"]),
+        dilations=tuple(int(dilation) for dilation in arrays["lines.dilations"]),
+        context_after=int(arrays["lines.context_after"]),
+    )
+    network = LineNetwork(shape)
+    with torch.no_grad():
+        network.embedding.weight.copy_(torch.from_numpy(embedding * arrays["lines.embedding_scale"]))
+        network.known.copy_(torch.from_numpy(embedding.any(axis=1)))
+        network.leave.weight.copy_(torch.from_numpy(arrays["lines.leave.weight"])[None])
+        network.leave.bias.fill_(float(arrays["lines.leave.bias"]))
+        for name, layer in _layers(network).items():
+            layer.weight.copy_(torch.from_numpy(arrays[f"lines.{name}.weight"].T.astype(np.float32)))
+            layer.bias.copy_(torch.from_numpy(arrays[f"lines.{name}.bias"]))
+    return network
+
+
+def _layers(network: LineNetwork) -> dict[str, nn.Linear]:
+    layers = {"enter": network.enter, "gather": network.gather, "spread": network.spread}
+    layers |= {f"mix.{i}": layer for i, layer in enumerate(network.mix)}
+    return layers | {f"back.{i}": layer for i, layer in enumerate(network.back)}
 
 
 def _dense(name: str, layer: nn.Linear) -> dict[str, np.ndarray]:

@@ -1,36 +1,17 @@
-"""Gold pages for training and validation: reading, the split by site, and augmentation."""
+"""Pages for training and validation: the split by site, and augmentation."""
 
 import gzip
 import hashlib
 import random
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
 
-NEUTRAL = -1
-"""Label of a line that is left out of training and scoring."""
-
-
-@dataclass(frozen=True, slots=True)
-class GoldPage:
-    """A page with a label for each line: 1 noise, 0 content, NEUTRAL unknown."""
-
-    id: str
-    source: str
-    site: str
-    language: str
-    text: str
-    labels: np.ndarray
-    partials: tuple[tuple[int, int, int], ...]  # line, start, end of noise inside a content line
-    unsure_lines: frozenset[int] = frozenset()  # lines with noise inside that the gold is not sure of
-
-    @property
-    def part(self) -> str:
-        return part_of_site(self.site)
+from prox.adapt.labels import LabelledPage
 
 
 def part_of_site(site: str) -> str:
@@ -42,38 +23,13 @@ def part_of_site(site: str) -> str:
     return "held-back" if place < 12 else "development" if place < 18 else "training"
 
 
-def read_pages(paths: Iterable[Path], most_suspect: float = 0.25) -> Iterator[GoldPage]:
-    """Line gold of several files (JSONL, gzip allowed), without pages whose gold is probably incomplete."""
-    for path in paths:
-        for record in read_gold(path):
-            if record.get("suspect", 0) <= most_suspect:
-                yield gold_page(record)
-
-
 def read_gold(path: Path) -> Iterator[dict[str, Any]]:
-    """The records of one gold file."""
+    """The records of one gold file as they are."""
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
         yield from map(orjson.loads, lines)
 
 
-def gold_page(record: dict[str, Any]) -> GoldPage:
-    labels = np.array(record["line_labels"], np.int64)
-    labels[record.get("neutral_lines", [])] = NEUTRAL
-    all_partials = record.get("partials", [])
-    partials = [p for p in all_partials if p.get("conf", "high") == "high" and p.get("start") is not None]
-    return GoldPage(
-        id=str(record["id"]),
-        source=record.get("extractor", "").split("==")[0] or record.get("source", ""),
-        site=str(record.get("site_key") or record.get("site") or record["id"]),
-        language=record.get("language") or "",
-        text=record["raw_text"],
-        labels=labels,
-        partials=tuple((p["line"], p["start"], p["end"]) for p in partials),
-        unsure_lines=frozenset(p["line"] for p in all_partials if p not in partials),
-    )
-
-
-def augmented(page: GoldPage, chance: random.Random) -> GoldPage:
+def augmented(page: LabelledPage, chance: random.Random) -> LabelledPage:
     """A page as another crawler or extractor might have left it: cut, partly cleaned, without bullets or capitals."""
     lines = page.text.split("\n")
     labels = page.labels

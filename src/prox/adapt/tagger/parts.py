@@ -14,8 +14,8 @@ import numpy as np
 from scipy.sparse import csr_matrix, hstack, vstack
 from sklearn.linear_model import LogisticRegression
 
+from prox.adapt.labels import NEUTRAL, LabelledPage
 from prox.adapt.tagger.documents import LineLogits
-from prox.adapt.tagger.gold import NEUTRAL, GoldPage
 from prox.refiners.tagger.features import BUCKETS, FloatArray, line_features
 from prox.refiners.tagger.network import sigmoid
 from prox.refiners.tagger.parts import Part, find_parts, part_features
@@ -42,7 +42,7 @@ class Phrase:
     sites: int
 
 
-def noise_phrases(pages: Sequence[GoldPage]) -> list[Phrase]:
+def noise_phrases(pages: Sequence[LabelledPage]) -> list[Phrase]:
     """Short lines that are noise wherever they stand, without bullets, most frequent first."""
     noise_sites: dict[str, set[str]] = defaultdict(set)
     content_sites: dict[str, set[str]] = defaultdict(set)
@@ -61,7 +61,7 @@ def noise_phrases(pages: Sequence[GoldPage]) -> list[Phrase]:
     return sorted(phrases, key=lambda phrase: (-phrase.sites, phrase.text))
 
 
-def glued(page: GoldPage, phrases: Sequence[Phrase], chance: random.Random) -> GoldPage | None:
+def glued(page: LabelledPage, phrases: Sequence[Phrase], chance: random.Random) -> LabelledPage | None:
     """The page with phrases at the ends of some content lines, marked as its only partial noise; None without any."""
     lines = page.text.split("\n")
     ends = [
@@ -91,7 +91,7 @@ class LabelledParts:
     groups: np.ndarray  # page number
 
 
-def training_parts(pages: Sequence[GoldPage], logits_of: LineLogits, seed: int) -> LabelledParts:
+def training_parts(pages: Sequence[LabelledPage], logits_of: LineLogits, seed: int) -> LabelledParts:
     """The parts of the pages, and those that phrases make in them."""
     chance = random.Random(seed)
     phrases = noise_phrases(pages)
@@ -108,7 +108,7 @@ def training_parts(pages: Sequence[GoldPage], logits_of: LineLogits, seed: int) 
     )
 
 
-def labelled_parts(pages: Sequence[GoldPage], logits_of: LineLogits) -> LabelledParts:
+def labelled_parts(pages: Sequence[LabelledPage], logits_of: LineLogits) -> LabelledParts:
     """All parts of content lines, but those that the gold marks in part or is not sure of."""
     parts: list[Part] = []
     logits: list[np.ndarray] = []

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prox.adapt.tagger.gold import NEUTRAL, GoldPage, augmented
+from prox.adapt.labels import NEUTRAL, LabelledPage
+from prox.adapt.tagger.gold import augmented
 from prox.adapt.tagger.network import LineNetwork, Shape, make_batch
 from prox.refiners.tagger.features import BUCKETS, LineFeatures, line_features
 
@@ -42,7 +43,7 @@ class Example:
     weights: np.ndarray
 
 
-def make_example(page: GoldPage, scale: float) -> Example | None:
+def make_example(page: LabelledPage, scale: float) -> Example | None:
     """None where nothing can be learned from the page."""
     features = line_features(page.text)
     labels = page.labels[features.rows]
@@ -54,12 +55,31 @@ def make_example(page: GoldPage, scale: float) -> Example | None:
     return Example(features, labels, (scale * weights / known.sum() ** 0.4).astype(np.float32))
 
 
-def train(pages: Sequence[GoldPage], development: Sequence[GoldPage], shape: Shape, plan: Plan) -> LineNetwork:
-    """Weights averaged over the last part of training."""
+def train(
+    pages: Sequence[LabelledPage],
+    development: Sequence[LabelledPage],
+    shape: Shape,
+    plan: Plan,
+    start: LineNetwork | None = None,
+) -> LineNetwork:
+    """Weights averaged over the last part of training.
+
+    Args:
+        pages: To learn from.
+        development: To tell of after every epoch; they change nothing.
+        shape: Of a new network.
+        plan: How long and how fast.
+        start: The network to go on from instead of a new one; it learns words that it did not know.
+    """
     torch.manual_seed(plan.seed)
     chance, generator = random.Random(plan.seed), np.random.default_rng(plan.seed)
-    network = LineNetwork(shape)
-    network.known.copy_(known_buckets(pages, plan.fewest_sites))
+    known = known_buckets(pages, plan.fewest_sites)
+    if start is None:
+        network = LineNetwork(shape)
+    else:
+        network = copy.deepcopy(start)
+        known = torch.maximum(known, network.known)
+    network.known.copy_(known)
     decayed = [p for name, p in network.named_parameters() if p.dim() == 2 and "embedding" not in name]
     others = [p for name, p in network.named_parameters() if p.dim() != 2 or "embedding" in name]
     optimizer = torch.optim.AdamW(
@@ -91,8 +111,9 @@ def train(pages: Sequence[GoldPage], development: Sequence[GoldPage], shape: Sha
                 for kept, new in zip(average.parameters(), network.parameters(), strict=True):
                     kept.lerp_(new, 1 - decay)
         log.info(
-            "epoch %d: loss %.4f, %.0f s; %s",
+            "epoch %d of %d: loss %.4f, %.0f s; %s",
             epoch + 1,
+            plan.epochs,
             np.mean(losses),
             time.time() - started,
             measure(average, development),
@@ -100,7 +121,7 @@ def train(pages: Sequence[GoldPage], development: Sequence[GoldPage], shape: Sha
     return average
 
 
-def known_buckets(pages: Sequence[GoldPage], fewest_sites: int) -> Tensor:
+def known_buckets(pages: Sequence[LabelledPage], fewest_sites: int) -> Tensor:
     """1 for each bucket that occurs on at least so many sites: what only one site says cannot be learned from it."""
     sites: dict[str, list[np.ndarray]] = {}
     for page in pages:
@@ -111,7 +132,7 @@ def known_buckets(pages: Sequence[GoldPage], fewest_sites: int) -> Tensor:
     return torch.from_numpy(counts >= fewest_sites).float()
 
 
-def batches(pages: Sequence[GoldPage], plan: Plan, chance: random.Random) -> list[list[Example]]:
+def batches(pages: Sequence[LabelledPage], plan: Plan, chance: random.Random) -> list[list[Example]]:
     """One epoch, augmented anew, in batches of about `lines_per_batch` lines."""
     order = list(pages)
     chance.shuffle(order)
@@ -140,7 +161,7 @@ def batch_loss(network: LineNetwork, examples: Sequence[Example], plan: Plan, ge
 
 
 @torch.no_grad()
-def predict(network: LineNetwork, page: GoldPage) -> np.ndarray:
+def predict(network: LineNetwork, page: LabelledPage) -> np.ndarray:
     """Noise probability of every line; blank lines get NaN."""
     network.eval()
     features = line_features(page.text)
@@ -150,9 +171,9 @@ def predict(network: LineNetwork, page: GoldPage) -> np.ndarray:
     return out
 
 
-def measure(network: LineNetwork, pages: Sequence[GoldPage], threshold: float = 0.5) -> str:
-    """One line of figures for each kind of page: noise-line F1 micro and macro, content-token F1."""
-    groups: dict[str, list[tuple[np.ndarray, GoldPage]]] = {}
+def measure(network: LineNetwork, pages: Sequence[LabelledPage], threshold: float = 0.5) -> str:
+    """Figures for each kind of page in one line: noise-line F1 micro and macro, content-token F1."""
+    groups: dict[str, list[tuple[np.ndarray, LabelledPage]]] = {}
     for page in pages:
         extracted = page.source in ("trafilatura", "resiliparse")
         name = page.source if extracted else "en" if page.language == "en" else "other"
@@ -160,7 +181,7 @@ def measure(network: LineNetwork, pages: Sequence[GoldPage], threshold: float = 
     return "; ".join(f"{name} {figures(rows, threshold)}" for name, rows in sorted(groups.items()))
 
 
-def figures(rows: Sequence[tuple[np.ndarray, GoldPage]], threshold: float) -> str:
+def figures(rows: Sequence[tuple[np.ndarray, LabelledPage]], threshold: float) -> str:
     counts = np.zeros(3)
     tokens = np.zeros(3)
     pages = []

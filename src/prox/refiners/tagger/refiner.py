@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 
 from prox.chunking import Chunk
+from prox.errors import UsageError
 from prox.program import DropDocument, KeepDocument, Operation, Program, Replace
 from prox.refiners.draft import Draft, Level
 from prox.refiners.tagger.documents import BoolArray, keep_logit
@@ -15,7 +16,7 @@ from prox.refiners.tagger.features import FloatArray, LineFeatures, line_feature
 from prox.refiners.tagger.lines import removals, removed_lines
 from prox.refiners.tagger.network import line_logits, line_states, sigmoid
 from prox.refiners.tagger.parts import find_parts, part_scores
-from prox.refiners.tagger.weights import TaggerWeights, embedded_path, load_weights
+from prox.refiners.tagger.weights import TaggerWeights, embedded_path, parse_weights, read_weights
 
 LONGEST = 20_000
 """Lines read at once: a longer document is read as several pages, so that memory stays bounded."""
@@ -76,10 +77,23 @@ def _outline(features: LineFeatures) -> LineFeatures:
     )  # fmt: skip
 
 
-@cache
 def embedded_tagger() -> Tagger:
-    """The tagger that ships with the package, loaded once per process."""
-    return Tagger(load_weights(embedded_path()))
+    """The tagger that ships with the package."""
+    return load_tagger(str(embedded_path()))
+
+
+def load_tagger(path: str) -> Tagger:
+    """The tagger whose weights lie in a folder or file. The same weights are the same tagger within a process.
+
+    Raises:
+        UsageError: There are no weights, or none that this prox reads.
+    """
+    return _tagger(read_weights(path), path)
+
+
+@lru_cache(maxsize=4)
+def _tagger(data: bytes, path: str) -> Tagger:
+    return Tagger(parse_weights(data, path))
 
 
 class TaggerRefiner:
@@ -91,13 +105,24 @@ class TaggerRefiner:
     window: int | None = None
 
     def __init__(self, level: Level, keep_threshold: float | None = None, tagger: Tagger | None = None) -> None:
-        """`keep_threshold`: the probability of keeping below which a document is dropped; the trained one if None."""
+        """`keep_threshold`: the probability of keeping below which a document is dropped; the trained one if None.
+
+        Raises:
+            UsageError: The tagger was trained without document labels, and shall judge documents.
+        """
         self.level = level
         self._tagger = tagger or embedded_tagger()
         weights = self._tagger.weights
-        self._keep_threshold = weights.documents.threshold if keep_threshold is None else keep_threshold
-        threshold = f":keep={self._keep_threshold!r}" if level == Level.DOCUMENT else ""
-        self.fingerprint = f"tagger:{weights.fingerprint}:{level}{threshold}"
+        self.fingerprint = f"tagger:{weights.fingerprint}:{level}"
+        if level == Level.DOCUMENT:
+            if weights.documents is None:
+                raise UsageError(
+                    "this tagger judges no documents: it was trained on lines alone. Add --level chunk, or let another "
+                    "refiner judge the documents: --refiner tagger before --refiner tagger:FOLDER"
+                )
+            self._judge_weights = weights.documents
+            self._keep_threshold = weights.documents.threshold if keep_threshold is None else keep_threshold
+            self.fingerprint += f":keep={self._keep_threshold!r}"
 
     def refine(self, chunks: Sequence[Chunk]) -> list[Draft]:
         readings = self._tagger.read([chunk.text for chunk in chunks])
@@ -109,7 +134,7 @@ class TaggerRefiner:
         score = 0.0
         for page in pages:
             if len(page.features.rows):
-                logit = keep_logit(page.features, sigmoid(page.logits), self._tagger.weights.documents)
+                logit = keep_logit(page.features, sigmoid(page.logits), self._judge_weights)
                 score = float(sigmoid(np.array([logit]))[0])
                 break
         keep = score >= self._keep_threshold
@@ -135,6 +160,8 @@ class TaggerRefiner:
     def _parts(self, page: _Page, kept: BoolArray, first_line: int) -> list[Operation]:
         """Each removal names its line. It takes a string out wherever the line has it, so all of them must be noise."""
         weights = self._tagger.weights.parts
+        if weights is None:
+            return []
         lines = page.features.rows[kept]
         parts = find_parts([page.lines[line] for line in lines.tolist()])
         if not parts:
