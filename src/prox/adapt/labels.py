@@ -51,6 +51,7 @@ class LabelledPage:
         labels: All NEUTRAL where nobody judged the lines.
         partials: Noise inside content lines.
         unsure_lines: Lines in which something is changed that no partial can say.
+        program: What labelled the lines, where that was a program.
         keep: Whether the document is worth keeping; None where nobody judged it.
         why_no_lines: Why nothing is known of the lines of a page of a run, "" if it is.
     """
@@ -63,6 +64,7 @@ class LabelledPage:
     labels: np.ndarray
     partials: tuple[Place, ...] = ()
     unsure_lines: frozenset[int] = frozenset()
+    program: Program | None = None
     keep: bool | None = None
     why_no_lines: str = ""
 
@@ -205,6 +207,7 @@ def labelled_by(program: Program, page: LabelledPage) -> LabelledPage | str:
     lines = split_lines(page.text)
     labels = np.zeros(len(lines), np.int64)
     effective = outcome.program.operations
+    said = outcome.program if outcome.rejected else program
     for operation in effective:
         if isinstance(operation, RemoveLines):
             labels[operation.first : operation.last + 1] = 1
@@ -220,7 +223,7 @@ def labelled_by(program: Program, page: LabelledPage) -> LabelledPage | str:
             labels[number] = 1
         else:
             partials += [(number, start, end) for start, end in places]
-    return replace(page, labels=labels, partials=tuple(partials), unsure_lines=frozenset(unsure))
+    return replace(page, labels=labels, partials=tuple(partials), unsure_lines=frozenset(unsure), program=said)
 
 
 def _replacements(operations: Sequence[object], lines: Sequence[str]) -> dict[int, list[Replace]]:

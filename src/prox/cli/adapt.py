@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from prox.cli.adapt_language_model import data, language_model
+from prox.cli.labelled import Gold, Input, Programs, labelled_pages
 from prox.cli.options import Corpus, HtmlToText, TextField
 from prox.cli.visible import visible
 from prox.errors import UsageError
@@ -17,30 +19,16 @@ adapt = typer.Typer(
 )
 
 
-@adapt.callback()
-def _group() -> None:
-    """Keeps the name of the first command in the call, also while it is the only one."""
+adapt.command("data")(data)
+adapt.command("language-model")(language_model)
 
 
 @adapt.command()
 def tagger(
     output: Annotated[str, typer.Argument(metavar="OUTPUT", help="A new folder for the tagger.")],
-    gold: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILES",
-            help="Labels (JSONL): a file, a folder or a quoted glob; raw_text with line_labels or program, text with "
-            "keep. May be given several times.",
-        ),
-    ] = None,
-    programs: Annotated[
-        str | None,
-        typer.Option(metavar="FOLDER", help="The programs/ of a run whose refiner is to be learned; with --input."),
-    ] = None,
-    input: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CORPUS", help="The raw corpus of that run. May be given several times."),
-    ] = None,
+    gold: Gold = None,
+    programs: Programs = None,
+    input: Input = None,
     start: Annotated[
         Literal["embedded", "scratch"],
         typer.Option("--from", help="Go on from the embedded tagger, or from nothing."),
@@ -72,24 +60,14 @@ def tagger(
 
     import orjson
 
-    if not gold and programs is None:
-        raise UsageError("nothing to learn from: give --gold FILES, or --programs FOLDER with --input CORPUS")
-    if (programs is None) != (not input):
-        raise UsageError("--programs and --input belong together: the programs of a run, and its raw corpus")
     if missing := [name for name in ("torch", "sklearn") if importlib.util.find_spec(name) is None]:
         raise UsageError(f"training needs {' and '.join(missing)}: pip install 'prox-refine[train]'")
 
-    from prox.adapt.labels import Sorted, read_labels, read_run, sort_out
     from prox.adapt.tagger.fit import Settings, fit_tagger
     from prox.adapt.tagger.folder import Sources, claim_folder, write_tagger
 
     _log_to_standard_error()
-    of_gold = sort_out(read_labels(gold)) if gold else Sorted()
-    of_run = Sorted()
-    if programs is not None:
-        of_run = sort_out(read_run(programs, input or (), corpus, text_field, _extractor(html_to_text)))
-    _tell(of_gold.passed_over)
-    _tell(of_run.passed_over)
+    of_gold, of_run = labelled_pages(gold, programs, input, corpus, text_field, html_to_text)
     settings = Settings(start, epochs, seed, threads)
     folder = claim_folder(output)
     started = time.monotonic()
@@ -102,15 +80,6 @@ def tagger(
         _show(record, output)
 
 
-def _extractor(name: str | None) -> Literal["resiliparse", "trafilatura"]:
-    match name:
-        case None | "resiliparse":
-            return "resiliparse"
-        case "trafilatura":
-            return "trafilatura"
-    raise UsageError(f'--html-to-text "{name}" is not resiliparse or trafilatura')
-
-
 def _log_to_standard_error() -> None:
     import logging
 
@@ -120,11 +89,6 @@ def _log_to_standard_error() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     logger.handlers = [handler]
-
-
-def _tell(passed_over: dict[str, tuple[int, str]]) -> None:
-    for reason, (count, first) in sorted(passed_over.items(), key=lambda each: -each[1][0]):
-        typer.echo(f"{count:,} records passed over: {visible(reason)} (first: {visible(first)})", err=True)
 
 
 def _show(record: dict[str, Any], output: str) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from prox.adapt.labels import NEUTRAL, LabelledPage
 from prox.chunking import Chunk, chunk_document
-from prox.document import Document
+from prox.document import Document, split_lines
 from prox.errors import UsageError
 from prox.program import (
     Dialect,
@@ -17,22 +18,9 @@ from prox.program import (
     Replace,
     ReplaceOnce,
 )
+from prox.program.from_labels import program_from_labels
 from prox.refiners.draft import Level
 from prox.refiners.language_model.refiner import LanguageModelRefiner
-
-
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """A document with the program it should get, or the decision.
-
-    Attributes:
-        site: Pages of one site stay on one side of the split.
-        program: With line numbers over the document; for the document level one of `keep_doc()` and `drop_doc()`.
-    """
-
-    document: Document
-    site: str
-    program: Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +31,7 @@ class Example:
         document_id: The document it is from.
         site: Of that document.
         prompt: Rendered, whole, with the text of the token that begins every text.
-        body: The part of it that is the document's, as a chat server would be sent it.
+        body: The part of it that is the document's.
         program: What the model shall write, in its dialect.
         touched: Whether the program changes anything.
         tokens_in: Of the prompt.
@@ -67,14 +55,15 @@ class Passed:
     reason: str
 
 
-def examples_of(page: Labelled, writer: LanguageModelRefiner) -> list[Example | Passed]:
+def examples_of(page: LabelledPage, writer: LanguageModelRefiner) -> list[Example | Passed]:
     """The examples of a document, cut and shown as the model will see them.
 
     Args:
         page: The document with its program.
         writer: From `prompts.prompt_writer`.
     """
-    chunks = chunk_document(page.document, writer.window)
+    program = program_of(page, writer.level)
+    chunks = chunk_document(Document(page.id, page.text), writer.window)
     out: list[Example | Passed] = []
     for chunk in chunks:
         if chunk.skipped:
@@ -82,14 +71,28 @@ def examples_of(page: Labelled, writer: LanguageModelRefiner) -> list[Example | 
         elif not chunk.text.strip():
             out.append(Passed("blank"))
         else:
-            out.append(_example(page, chunk, writer))
+            out.append(_example(page, program, chunk, writer))
     return out
 
 
-def _example(page: Labelled, chunk: Chunk, writer: LanguageModelRefiner) -> Example | Passed:
+def program_of(page: LabelledPage, level: Level) -> Program:
+    """The program that a page should get; its labels must be of that level."""
+    if level == Level.DOCUMENT:
+        return Program((KeepDocument() if page.keep else DropDocument(),))
+    if page.program is not None:
+        return page.program
+    partials: dict[int, list[tuple[int, int]]] = {}
+    for line, start, end in page.partials:
+        partials.setdefault(line, []).append((start, end))
+    noise = (page.labels == 1).astype(int).tolist()
+    neutral = frozenset((page.labels == NEUTRAL).nonzero()[0].tolist())
+    return program_from_labels(split_lines(page.text), noise, neutral, partials)
+
+
+def _example(page: LabelledPage, wanted: Program, chunk: Chunk, writer: LanguageModelRefiner) -> Example | Passed:
     dialect = writer.family.dialect
     try:
-        operations = _decision(page.program) if writer.level == Level.DOCUMENT else said(page.program, chunk, dialect)
+        operations = list(wanted.operations) if writer.level == Level.DOCUMENT else said(wanted, chunk, dialect)
         program = dialect.render(Program(tuple(operations)))
     except UsageError:
         return Passed(f"{dialect.name} cannot say the program")
@@ -101,16 +104,14 @@ def _example(page: Labelled, chunk: Chunk, writer: LanguageModelRefiner) -> Exam
         return Passed(f"a program of more than {writer.max_new_tokens} tokens")
     if writer.engine.context is not None and tokens_in + writer.max_new_tokens > writer.engine.context:
         return Passed("a prompt that does not fit the model's context")
-    body = request.prompt if request.messages is None else request.messages[-1].content
-    touched = any(not isinstance(each, KeepDocument) for each in operations)
-    return Example(
-        page.document.id, page.site, request.begin + request.prompt, body, program, touched, tokens_in, tokens_out
+    layout = writer.family.layout
+    body = (
+        request.prompt
+        if layout is None
+        else request.prompt[len(layout.before) : len(request.prompt) - len(layout.after)]
     )
-
-
-def _decision(program: Program) -> list[Operation]:
-    dropped = any(isinstance(each, DropDocument) for each in program.operations)
-    return [DropDocument() if dropped else KeepDocument()]
+    touched = any(not isinstance(each, KeepDocument) for each in operations)
+    return Example(page.id, page.site, request.begin + request.prompt, body, program, touched, tokens_in, tokens_out)
 
 
 def said(program: Program, chunk: Chunk, dialect: Dialect) -> list[Operation]:
@@ -126,11 +127,9 @@ def said(program: Program, chunk: Chunk, dialect: Dialect) -> list[Operation]:
         match each:
             case RemoveLines(start, end) if start <= last and end >= first:
                 placed.append((max(start, first), RemoveLines(max(start, first), min(end, last))))
-            case ReplaceOnce(line, source, target) if first <= line <= last:
+            case ReplaceOnce(line) if first <= line <= last:
                 placed.append((line, _replacement(each, chunk.text, dialect)))
-            case Replace(source, target) if (source in chunk.text) and (each.first or 0) <= last:
-                if each.last is not None and each.last < first:
-                    continue
+            case Replace(source) if source in chunk.text:
                 placed += _in_lines(each, lines, first, dialect)
             case InsertLine(after) if first <= after <= last:
                 placed.append((after, each))

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from prox.adapt.language_model.examples import Example, Labelled, Passed, examples_of
+from prox.adapt.labels import LabelledPage
+from prox.adapt.language_model.examples import Example, Passed, examples_of
 from prox.errors import UsageError
 from prox.refiners.language_model.refiner import LanguageModelRefiner
 
@@ -22,12 +23,12 @@ class Split:
         by_site: Whether whole sites were kept apart; otherwise there were too few of them.
     """
 
-    training: list[Labelled]
-    validation: list[Labelled]
+    training: list[LabelledPage]
+    validation: list[LabelledPage]
     by_site: bool
 
 
-def split_pages(pages: Sequence[Labelled], share: float, seed: int) -> Split:
+def split_pages(pages: Sequence[LabelledPage], share: float, seed: int) -> Split:
     """Keep a share of the sites, or of the documents where there are few sites, for validation.
 
     Which side a site is on depends on its name and the seed alone, not on what else there is.
@@ -38,10 +39,10 @@ def split_pages(pages: Sequence[Labelled], share: float, seed: int) -> Split:
     if not 0 < share < 1:
         raise UsageError(f"the validation share is {share}; it must be above 0 and below 1")
     by_site = len({page.site for page in pages}) >= FEWEST_SITES
-    training: list[Labelled] = []
-    validation: list[Labelled] = []
+    training: list[LabelledPage] = []
+    validation: list[LabelledPage] = []
     for page in pages:
-        name = page.site if by_site else page.document.id
+        name = page.site if by_site else page.id
         (validation if _place(name, seed) < share else training).append(page)
     if not training or not validation:
         empty = "training" if not training else "validation"
@@ -65,7 +66,7 @@ class TrainingSet:
 
 
 def training_set(
-    pages: Iterable[Labelled],
+    pages: Iterable[LabelledPage],
     writer: LanguageModelRefiner,
     *,
     untouched: float | None = None,

@@ -23,7 +23,8 @@ class Family:
         level: The level of the programs that it writes.
         dialect: In which they are written; it also numbers the lines of a chunk.
         layout: The rendered text around a document or chunk; None where a chat server renders the messages.
-        messages: The conversation around the document, for chat servers; its last turn holds `layouts.PLACE`.
+        messages: The conversation around the document, for chat servers and training data; its last turn holds
+            `layouts.PLACE`.
         window: The size of a chunk; None for whole documents.
         window_unit: What the window and its overlap are measured in, with the numbers of the lines.
         overlap: The share of a window that shows lines of the window before, which are no longer to be edited.
@@ -112,6 +113,7 @@ def make_family(name: str, level: Level, system: str | None = None, render: Rend
                 level,
                 PROX_DOCUMENT,
                 llama_2(system or PROX_SYSTEM),
+                _turns(system or PROX_SYSTEM),
                 most_document_tokens=2000,
                 max_new_tokens=16,
             )
@@ -121,6 +123,7 @@ def make_family(name: str, level: Level, system: str | None = None, render: Rend
                 level,
                 PROX_CHUNK,
                 llama_2(system or PROX_SYSTEM, "[doc]\n", "\n[/doc]"),
+                _turns(system or PROX_SYSTEM, "[doc]\n", "\n[/doc]"),
                 window=1500,
                 policy=Policy(deletions_only=False),
             )
@@ -146,6 +149,7 @@ def _ultrax(system: str | None) -> Family:
         Level.CHUNK,
         get_dialect("ultrax"),
         chatml_of_qwen3(system),
+        _turns(system),
         window=48_000,
         window_unit="characters",
         overlap=0.2,
@@ -171,11 +175,16 @@ def adapted_family(level: Level, dialect: Dialect, window: int, render: Render |
         render: Renders a conversation by the base model's template; without one it gets the layout of ProX.
     """
     system = _SHORT_SYSTEM[level]
-    layout = llama_2(system) if render is None else of_template(render, (Message("system", system), Message("user", PLACE)))
-    policy = Policy(deletions_only=dialect.name != "ultrax")
+    turns = _turns(system)
+    layout = llama_2(system) if render is None else of_template(render, turns)
     if level == Level.DOCUMENT:
-        return Family("adapted", level, dialect, layout, most_document_tokens=window, max_new_tokens=16, policy=policy)
-    return Family("adapted", level, dialect, layout, window=window, policy=policy)
+        return Family("adapted", level, dialect, layout, turns, most_document_tokens=window, max_new_tokens=16)
+    policy = Policy(deletions_only=dialect.name != "ultrax")
+    return Family("adapted", level, dialect, layout, turns, window=window, policy=policy)
+
+
+def _turns(system: str, before: str = "", after: str = "") -> tuple[Message, ...]:
+    return Message("system", system), Message("user", f"{before}{PLACE}{after}")
 
 
 def _instruct(level: Level, system: str | None, render: Render | None) -> Family:

@@ -10,8 +10,8 @@ from typing import Any
 
 from prox.errors import UsageError
 from prox.refiners.draft import Level
-from prox.refiners.language_model.engine import Engine, Message
 from prox.refiners.language_model.adapted import has_family, read_family
+from prox.refiners.language_model.engine import Engine, Message
 from prox.refiners.language_model.families import FAMILIES, Family, check_family, family_of_name, make_family
 from prox.refiners.language_model.refiner import LanguageModelRefiner
 
@@ -139,7 +139,7 @@ def load_language_model(
             f"{spec.model} is taken for a model of the family {name}, which works at {able} level, not at {level} "
             "level. Name another --family, or another --refiner for this level"
         )
-    system = _read_system_prompt(options.system_prompt)
+    system = read_system_prompt(options.system_prompt)
     if name == "ultrax":
         make_family(name, level, system)  # what is missing shows before a model is loaded
     engine, render = _load_engine(spec, options.engine)
@@ -166,7 +166,7 @@ def _load_adapted(
     return LanguageModelRefiner(engine, family, keep_threshold=keep_threshold, constrain=options.constrain)
 
 
-def _read_system_prompt(path: str | None) -> str | None:
+def read_system_prompt(path: str | None) -> str | None:
     if path is None:
         return None
     try:
@@ -210,7 +210,7 @@ def _new_engine(spec: ModelSpec, given: dict[str, Value]) -> tuple[Engine, Rende
     from prox.refiners.language_model.model_files import load_tokens
 
     tokens, tokenizer = load_tokens(spec.model, spec.revision)
-    render = _render_with(tokenizer) if getattr(tokenizer, "chat_template", None) else None
+    render = render_with(tokenizer) if getattr(tokenizer, "chat_template", None) else None
     if spec.engine == "vllm":
         from prox.refiners.language_model.vllm_engine import VLLMEngine
 
@@ -220,7 +220,7 @@ def _new_engine(spec: ModelSpec, given: dict[str, Value]) -> tuple[Engine, Rende
     return TransformersEngine(spec.model, spec.revision, tokens, tokenizer, given), render
 
 
-def _render_with(tokenizer: Any) -> Render:
+def render_with(tokenizer: Any) -> Render:
     def render(messages: Sequence[Message]) -> str:
         turns = [{"role": message.role, "content": message.content} for message in messages]
         try:

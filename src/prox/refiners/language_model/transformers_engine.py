@@ -39,7 +39,13 @@ class TransformersEngine:
     """Batches by length, padded on the left; one batch at a time, whichever thread it is for."""
 
     def __init__(
-        self, model: str, revision: str | None, tokens: ModelTokens, tokenizer: Any, options: Mapping[str, object]
+        self,
+        model: str,
+        revision: str | None,
+        tokens: ModelTokens,
+        tokenizer: Any,
+        options: Mapping[str, object],
+        loaded: Any = None,
     ) -> None:
         """Load the model.
 
@@ -49,6 +55,8 @@ class TransformersEngine:
             tokens: The model's tokenizer, for counting.
             tokenizer: The same, as transformers knows it.
             options: `device`, `dtype`, `batch_tokens`, `attn_implementation`, `trust_remote_code`.
+            loaded: The model, where it is in memory already, as in training: it computes in bfloat16 then, whatever
+                its weights are in.
 
         Raises:
             UsageError, RunError: It cannot be loaded.
@@ -74,8 +82,11 @@ class TransformersEngine:
         if not isinstance(options.get("trust_remote_code", False), bool):
             raise UsageError("the engine option trust_remote_code must be true or false")
         self._batch_tokens = batch_tokens
+        self._autocast = loaded is not None
         try:
-            self._model = self._thread.submit(_load, model, revision, dtype, loading, device).result()
+            if loaded is None:
+                loaded = self._thread.submit(_load, model, revision, dtype, loading, device).result()
+            self._model = loaded
         except torch.cuda.OutOfMemoryError as error:
             raise RunError(f"{model} does not fit the memory of {device}: {essence(error)}") from error
         except Exception as error:  # a device that is not there is an AssertionError, and models bring code
@@ -83,9 +94,8 @@ class TransformersEngine:
         config = self._model.config
         self.context: int | None = getattr(config, "max_position_embeddings", None)
         self.parameters = parameters_without_embeddings(config)
-        self.fingerprint = f"transformers:{weights_fingerprint(model, revision)}:{self._model.dtype}".replace(
-            "torch.", ""
-        )
+        of_weights = "in-memory" if self._autocast else weights_fingerprint(model, revision)
+        self.fingerprint = f"transformers:{of_weights}:{self._model.dtype}".replace("torch.", "")
         ends = self._model.generation_config.eos_token_id
         ends = [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
         self._ends = sorted({*ends, *([] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id])})
@@ -200,7 +210,8 @@ class TransformersEngine:
     def _without_gradients(
         self, work: Callable[[Sequence[_Asked]], list[Result]], batch: Sequence[_Asked]
     ) -> list[Result]:
-        with self._torch.inference_mode():
+        computing = self._torch.autocast(self._model.device.type, self._torch.bfloat16, enabled=self._autocast)
+        with self._torch.inference_mode(), computing:
             return work(batch)
 
     def _padded(self, batch: Sequence[_Asked]) -> tuple[Any, Any]:

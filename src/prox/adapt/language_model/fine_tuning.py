@@ -1,0 +1,257 @@
+"""Full-parameter fine-tuning with trl, judged after each epoch by the programs that the model really writes."""
+
+import json
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import AutoModelForCausalLM, PreTrainedModel, TrainerCallback
+from trl import SFTConfig, SFTTrainer
+
+from prox.adapt.language_model.examples import Example
+from prox.errors import UsageError
+from prox.refiners.language_model.model_files import essence, named_for_transformers
+from prox.refiners.language_model.tokens import ModelTokens
+
+log = logging.getLogger(__name__)
+
+CHECKPOINTS = "checkpoints"
+SETTINGS = "settings.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to train; the defaults are the published ones (ProX, appendix B: full-parameter SFT).
+
+    Attributes:
+        epochs: Passes over the training set; published are 3 to 5.
+        batch: Examples between two steps of the optimizer, over all devices (packed sequences with `packing`).
+        learning_rate, last_learning_rate: Where the cosine begins and ends.
+        warm_up: The share of all steps in which the learning rate rises to its beginning.
+        device_batch: Examples that one device works on at once; `batch` is reached by accumulation.
+        packing: Several examples share a sequence; needs attention that keeps them apart.
+        freeze_embeddings: Leave the matrix of the vocabulary as it is: less memory, and less to compute on a CPU.
+        freeze_layers: Leave the first so many layers as they are, too: what lies below the first one that learns needs
+            no backward pass.
+        low_rank: Train low-rank updates of this rank instead of all parameters; they are merged at the end.
+        evaluate_every: Validate and keep a checkpoint after so many examples, not after each epoch.
+        seed: Of the order of the examples.
+    """
+
+    epochs: float = 4.0
+    batch: int = 64
+    learning_rate: float = 1e-5
+    last_learning_rate: float = 1e-6
+    warm_up: float = 0.03
+    device_batch: int = 8
+    packing: bool = False
+    freeze_embeddings: bool = False
+    freeze_layers: int = 0
+    low_rank: int | None = None
+    evaluate_every: int | None = None
+    seed: int = 0
+
+    def check(self) -> None:
+        """
+        Raises:
+            UsageError: A figure makes no sense.
+        """
+        for name in ("epochs", "learning_rate"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise UsageError(f"{name.replace('_', ' ')} is {value}; it must be above 0")
+        if not 0 <= self.last_learning_rate <= self.learning_rate:
+            raise UsageError(
+                f"the last learning rate is {self.last_learning_rate}; it must lie between 0 and the first, "
+                f"{self.learning_rate}"
+            )
+        for name in ("batch", "device_batch", "low_rank", "evaluate_every"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"{name.replace('_', ' ')} is {value}; it must be 1 or more")
+
+
+Judge = Callable[[PreTrainedModel], Mapping[str, float]]
+"""Scores a model by what it writes; one of the figures is called `f1`."""
+
+
+def load_base(model: str, revision: str | None) -> PreTrainedModel:
+    """The model to begin with, in 32 bits: steps of the optimizer are too small for 16.
+
+    Raises:
+        UsageError: It cannot be loaded.
+    """
+    name, options = named_for_transformers(model, revision)
+    try:
+        loaded: PreTrainedModel = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32, **options)
+    except Exception as error:  # models bring code, and hubs errors of their own
+        raise UsageError(f"cannot load the model {model}: {essence(error)}") from error
+    if getattr(loaded, "hf_quantizer", None) is not None:  # of a GGUF file: unpacked by now, but it could not be saved
+        loaded.hf_quantizer = None
+        del loaded.config.quantization_config
+    return loaded
+
+
+def to_tokens(examples: Sequence[Example], tokens: ModelTokens, end: int) -> Dataset:
+    """Prompt and program in tokens, each cut for itself as at inference; the loss is on the program and its end."""
+    rows: dict[str, list[list[int]]] = {"input_ids": [], "labels": []}
+    for each in examples:
+        prompt, program = tokens.encode(each.prompt), [*tokens.encode(each.program), end]
+        rows["input_ids"].append(prompt + program)
+        rows["labels"].append([-100] * len(prompt) + program)
+    return Dataset.from_dict(rows)
+
+
+class _Trainer(SFTTrainer):
+    """Evaluation is by generation: a falling loss has been seen with programs that got no better."""
+
+    judge: Judge
+    control: Any
+
+    def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
+        model = self.accelerator.unwrap_model(self.model)
+        model.eval()
+        found = {f"{metric_key_prefix}_{name}": value for name, value in self.judge(model).items()}
+        model.train()
+        self.log(dict(found))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
+        return found
+
+
+class _Progress(TrainerCallback):
+    def __init__(self, report: Callable[[Mapping[str, float]], None]) -> None:
+        self._report = report
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float] | None = None, **_: Any) -> None:
+        if logs and state.is_world_process_zero:
+            self._report({**logs, "step": state.global_step, "steps": state.max_steps})
+
+
+def fine_tune(
+    model: PreTrainedModel,
+    tokenizer: Any,
+    training: Dataset,
+    settings: Settings,
+    judge: Judge,
+    work: Path,
+    report: Callable[[Mapping[str, float]], None] = lambda figures: None,
+) -> tuple[PreTrainedModel, list[dict[str, float]]]:
+    """Train, validate after each epoch, and give the best model back, with the figures of every validation.
+
+    Interrupted training goes on from its last checkpoint when it is called again with the same work folder.
+
+    Args:
+        model: The base, changed in place.
+        tokenizer: As transformers knows it.
+        training: From `to_tokens`.
+        settings: How to train.
+        judge: Scores the model.
+        work: For checkpoints.
+        report: Told loss, learning rate and scores as they come.
+    """
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if settings.freeze_embeddings:
+        model.get_input_embeddings().requires_grad_(False)
+        if (head := model.get_output_embeddings()) is not None:
+            head.requires_grad_(False)
+    if settings.freeze_layers:
+        layers = model.base_model.layers
+        if settings.freeze_layers >= len(layers):
+            raise UsageError(f"of {len(layers)} layers {settings.freeze_layers} cannot be frozen: none would be left")
+        for layer in layers[: settings.freeze_layers]:
+            layer.requires_grad_(False)
+    trainer = _Trainer(
+        model=model,
+        args=_arguments(settings, work, training),
+        train_dataset=training,
+        eval_dataset=training.select(range(1)),  # what is evaluated are pages, by `judge`
+        processing_class=tokenizer,
+        peft_config=_low_rank(settings),
+        callbacks=[_Progress(report)],
+    )
+    trainer.judge = judge
+    done = any((work / CHECKPOINTS).glob("checkpoint-*"))
+    trainer.train(resume_from_checkpoint=done or None)
+    best = trainer.accelerator.unwrap_model(trainer.model)
+    if settings.low_rank is not None:
+        best = best.merge_and_unload()
+    figures = [dict(entry) for entry in trainer.state.log_history if any(name.startswith("eval_") for name in entry)]
+    return best, figures
+
+
+def _arguments(settings: Settings, work: Path, training: Dataset) -> SFTConfig:
+    devices = max(1, torch.cuda.device_count())
+    accumulation = max(1, round(settings.batch / (settings.device_batch * devices)))
+    longest = max(map(len, training["input_ids"]))
+    steps_of_epoch = math.ceil(len(training) / (settings.device_batch * devices * accumulation))
+    if settings.evaluate_every is None:
+        rhythm: dict[str, Any] = {"eval_strategy": "epoch", "save_strategy": "epoch"}
+    else:
+        steps = max(1, round(settings.evaluate_every / (settings.device_batch * devices * accumulation)))
+        rhythm = {"eval_strategy": "steps", "eval_steps": steps, "save_strategy": "steps", "save_steps": steps}
+    return SFTConfig(
+        output_dir=str(work / CHECKPOINTS),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.device_batch,
+        gradient_accumulation_steps=accumulation,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="cosine_with_min_lr",
+        lr_scheduler_kwargs={"min_lr": settings.last_learning_rate},
+        warmup_steps=math.ceil(settings.warm_up * settings.epochs * steps_of_epoch),
+        bf16=True,
+        use_cpu=not torch.cuda.is_available(),
+        packing=settings.packing,
+        max_length=longest if settings.packing else None,
+        train_sampling_strategy="random" if settings.packing else "group_by_length",
+        completion_only_loss=True,
+        load_best_model_at_end=True,
+        metric_for_best_model="f1",
+        greater_is_better=True,
+        save_total_limit=2,
+        logging_steps=max(1, steps_of_epoch // 50),
+        seed=settings.seed,
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        **rhythm,
+    )
+
+
+def _low_rank(settings: Settings) -> Any:
+    if settings.low_rank is None:
+        return None
+    try:
+        from peft import LoraConfig
+    except ImportError as error:
+        raise UsageError(f"low-rank training needs peft ({essence(error)}): pip install peft") from error
+    return LoraConfig(
+        r=settings.low_rank, lora_alpha=2 * settings.low_rank, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+
+
+def keep_settings(work: Path, settings: Settings, about: Mapping[str, Any]) -> None:
+    """Write down what the checkpoints in a work folder belong to, or find that it is the same.
+
+    Raises:
+        UsageError: They are of another training.
+    """
+    wanted = json.loads(json.dumps({**asdict(settings), **about}))
+    path = work / SETTINGS
+    if path.is_file():
+        known = json.loads(path.read_text(encoding="utf-8"))
+        changed = [name for name in wanted if known.get(name) != wanted[name]]
+        if changed:
+            name = changed[0]
+            raise UsageError(
+                f"{work} holds a training with {name.replace('_', ' ')} {known.get(name)!r}, not {wanted[name]!r}. "
+                "Name another folder, or remove this one to begin anew"
+            )
+        return
+    work.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
