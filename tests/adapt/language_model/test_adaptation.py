@@ -1,0 +1,121 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("trl", reason="needs the extra adapt")
+
+import torch
+from pages import page
+
+import prox
+from prox.adapt.language_model.adaptation import Material, adapt_language_model
+from prox.adapt.language_model.fine_tuning import Settings
+from prox.errors import UsageError
+
+MATERIAL = Material(dialect="refinex", window=96, validation_share=0.2, validation_documents=6)
+QUICK = Settings(epochs=10, batch=4, device_batch=4, learning_rate=3e-3, last_learning_rate=3e-4, evaluate_every=120)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def adapted(base, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("adapted") / "refiner"
+    heard = []
+    result = adapt_language_model([page(n) for n in range(60)], base, None, folder, MATERIAL, QUICK, heard.append)
+    return folder, result, heard
+
+
+def test_a_model_that_knew_nothing_learns_to_write_the_program_of_pages_it_has_not_seen(adapted):
+    _, result, _ = adapted
+    assert result.before["f1"] == 0 and result.before["failure_ratio"] == 1
+    assert result.scores["f1"] == 1 and result.scores["content_f1"] == 1 and result.scores["failure_ratio"] == 0
+
+
+def test_the_folder_needs_no_further_option_to_refine(adapted):
+    folder, _, _ = adapted
+    unseen = "Home | Log in\nPage 99 is about moss.\nIt was written for those who like moss and for nobody else at all."
+    [result] = prox.refine([unseen], refiners=[f"transformers:{folder}"], level="chunk")
+    assert result.text == unseen.partition("\n")[2]
+    with pytest.raises(UsageError, match="adapted to work at chunk level, not at document level"):
+        prox.refine([unseen], refiners=[f"transformers:{folder}"])
+
+
+def test_the_folder_says_what_it_was_made_of_and_how_well_it_does(adapted):
+    folder, result, heard = adapted
+    stored = json.loads((folder / "prox.json").read_text())
+    assert stored["family"]["dialect"] == "refinex" and stored["family"]["window"] == 96
+    assert stored["scores"] == result.scores and stored["data"]["examples"] == len(range(60)) - 12 + stored_difference(
+        stored
+    )
+    card = (folder / "README.md").read_text()
+    assert "| F1 | 0.000 | 1.000 |" in card and "dialect `refinex`" in card
+    assert any("loss" in each for each in heard) and not (folder / "training/checkpoints").exists()
+
+
+def stored_difference(stored):
+    """How far the split by names is from a fifth of the sites."""
+    return stored["data"]["training_documents"] - 48
+
+
+def test_a_folder_with_a_model_is_not_written_over(adapted, base):
+    with pytest.raises(UsageError, match="holds a model already"):
+        adapt_language_model([page(n) for n in range(60)], base, None, adapted[0], MATERIAL, QUICK)
+
+
+def test_another_training_does_not_go_on_from_foreign_checkpoints(base, tmp_path):
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training/settings.json").write_text(json.dumps({"epochs": 3}))
+    with pytest.raises(UsageError, match="holds a training with epochs 3, not 10"):
+        adapt_language_model([page(n) for n in range(60)], base, None, tmp_path, MATERIAL, QUICK)
+
+
+SCRIPT = """
+import sys
+sys.path[:0] = [{here!r}, {models!r}]
+import torch
+torch.set_num_threads(1)
+from pathlib import Path
+from pages import page
+from test_adaptation import MATERIAL, QUICK
+from prox.adapt.language_model.adaptation import adapt_language_model
+adapt_language_model([page(n) for n in range(60)], {base!r}, None, Path({folder!r}), MATERIAL, QUICK,
+                     lambda figures: print(figures.get("step"), flush=True))
+"""
+
+
+def test_training_that_is_killed_goes_on_from_its_last_checkpoint_to_the_same_weights(adapted, base, tmp_path):
+    here = Path(__file__).resolve().parent
+    script = SCRIPT.format(
+        here=str(here),
+        models=str(here.parents[1] / "refiners/language_model"),
+        base=base,
+        folder=str(tmp_path / "again"),
+    )
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "again").glob("training/checkpoints/checkpoint-*/trainer_state.json")):
+        assert process.poll() is None and time.monotonic() < deadline, "no checkpoint came"
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    heard = []
+    again = adapt_language_model(
+        [page(n) for n in range(60)], base, None, tmp_path / "again", MATERIAL, QUICK, heard.append
+    )
+    steps = [each["step"] for each in heard if "loss" in each]
+    assert steps and min(steps) > 1, "it began anew"
+    assert again.scores == adapted[1].scores
