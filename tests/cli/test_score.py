@@ -27,7 +27,8 @@ class MenuRefiner:
 
     def refine(self, chunks):
         if self.level is Level.DOCUMENT:
-            return [Draft(Program((DropDocument(),) if self.threshold > 0.7 else ()), score=0.7) for _ in chunks]
+            score = 0.7 if self.fingerprint == "tagger" else None
+            return [Draft(Program((DropDocument(),) if self.threshold > 0.7 else ()), score=score) for _ in chunks]
         if self.fingerprint == "stored:silent":
             return [Draft(Program(), errors=("no words today",)) for _ in chunks]
         if self.fingerprint == "stored:here":
@@ -113,6 +114,13 @@ def test_the_tables_fit_into_80_columns(run, monkeypatch):
     assert "-1.000…+0.000" in out
 
 
+def test_a_figure_that_the_first_refiner_lacks_has_its_name(run, tmp_path):
+    path = tmp_path / "documents.jsonl"
+    path.write_text("".join(json.dumps({"text": "prose", "keep": keep}) + "\n" for keep in (0, 1)))
+    _, out, _ = run("--refiner", "stored:here", "--against", "tagger", gold=path)
+    assert any(line.split()[1:4] == ["AUC", "│", "B"] for line in out.splitlines())
+
+
 def test_json_has_all_that_is_said_of_each_refiner(run):
     answer = json.loads(run("--json", "--against", "stored:here", "--against", "tagger,stored:here")[1])
     second, third = answer["against"]
@@ -127,7 +135,9 @@ def test_json_has_all_that_is_said_of_each_refiner(run):
 def test_a_recipe_file_can_stand_against(run, tmp_path):
     path = tmp_path / "strict.yaml"
     path.write_text("stages: [tagger]\nkeep_threshold: 0.9\n")
-    answer = json.loads(run("--json", "--against", path)[1])
+    _, out, err = run("--json", "--against", path)
+    assert f"tagger ({path}): 3 pages" in err.replace("\n", "")
+    answer = json.loads(out)
     assert answer["documents"]["accuracy"] == 1.0 and answer["against"][0]["documents"]["accuracy"] == 0.0
 
 

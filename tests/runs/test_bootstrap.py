@@ -11,7 +11,7 @@ from prox.errors import RunError
 from prox.program import Counts
 from prox.refiners.draft import Level
 from prox.runs import bootstrap as module
-from prox.runs.bootstrap import bootstrap
+from prox.runs.bootstrap import Difference, bootstrap
 from prox.runs.score_pages import DocumentFigures, LineFigures, PageFigures
 from prox.runs.score_tally import NAMES, figure, tally
 
@@ -132,10 +132,17 @@ def vars_of(difference):
     return difference.value, difference.low, difference.high
 
 
-def test_one_site_alone_has_no_interval():
-    result = bootstrap([[page(site="a"), page(site="a")]] * 2)
+def test_one_site_alone_has_differences_but_no_interval():
+    result = bootstrap([[page(site="a"), page(site="a")], [page(site="a"), page(tp=0, fp=1, site="a")]])
     assert (result.resamples, result.clusters, result.sites) == (0, 1, 1)
-    assert result.intervals == result.differences == ({}, {})
+    assert result.intervals == ({}, {})
+    assert result.differences[1]["lines.macro_f1"] == Difference(-0.5, None, None)
+
+
+def test_documents_of_one_kind_have_neither_auc_nor_an_interval_of_it():
+    own = [replace(page(), level=Level.DOCUMENT, judged=DocumentFigures(True, True, 0.5))] * 3
+    result = bootstrap([own, own])
+    assert "documents.auc" not in result.intervals[0].keys() | result.differences[1].keys()
 
 
 def test_refiners_that_saw_other_pages_are_not_compared():

@@ -17,19 +17,21 @@ _BETWEEN = re.compile(rf",(?=(?:{_KINDS})(?:[:,]|$))")
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One of the refiners, or one per level; `letter` stands for it in tables."""
+    """One of the refiners, or one per level; `letter` stands for it in tables, `file` is its recipe if it has one."""
 
     letter: str
     recipe: Recipe
+    file: str | None = None
 
     @property
     def name(self) -> str:
-        """Its specs, without secrets."""
-        return (" | " if self.recipe.uncertain else " + ").join(map(shown_spec, self.recipe.specs()))
+        """Its specs, without secrets, and where its other options stand."""
+        specs = (" | " if self.recipe.uncertain else " + ").join(map(shown_spec, self.recipe.specs()))
+        return specs if self.file is None else f"{specs} ({self.file})"
 
     def of_level(self, level: Level) -> str:
         specs = list(map(shown_spec, self.recipe.specs()))
-        return self.name if self.recipe.uncertain else specs[0 if level == Level.DOCUMENT else -1]
+        return " | ".join(specs) if self.recipe.uncertain else specs[0 if level == Level.DOCUMENT else -1]
 
 
 def candidates_from_options(
@@ -53,10 +55,10 @@ def candidates_from_options(
     others = [_against(each, options) for each in against]
     if any(other.has_language_model for other in others) and not first.has_language_model:
         first = _recipe(recipe, **first_options, keep_threshold=keep_threshold)
-    recipes = [first, *others]
-    for each in recipes if others else ():
+    recipes = [(first, recipe), *[(other, _file(each)) for other, each in zip(others, against, strict=True)]]
+    for each, _ in recipes if others else ():
         check_recipe(each)
-    return [Candidate(_letter(place), each) for place, each in enumerate(recipes)]
+    return [Candidate(_letter(place), each, file) for place, (each, file) in enumerate(recipes)]
 
 
 def split_specs(given: str) -> list[str]:
@@ -69,8 +71,8 @@ def split_specs(given: str) -> list[str]:
 
 
 def _against(given: str, options: Mapping[str, Any]) -> Recipe:
-    if given.endswith((".yaml", ".yml")):
-        return _recipe(given)
+    if file := _file(given):
+        return _recipe(file)
     specs = split_specs(given)
     own = dict(options) if any(map(is_language_model, specs)) else {"keep_threshold": options["keep_threshold"]}
     if all(spec.startswith("stored:") for spec in specs):
@@ -79,6 +81,10 @@ def _against(given: str, options: Mapping[str, Any]) -> Recipe:
         return _recipe(None, stages=specs, **own)
     except UsageError as error:
         raise UsageError(f"--against {shown_spec(given)}: {str(error).removeprefix('--refiner: ')}") from error
+
+
+def _file(given: str) -> str | None:
+    return given if given.endswith((".yaml", ".yml")) else None
 
 
 def _recipe(file: str | None, **options: Any) -> Recipe:

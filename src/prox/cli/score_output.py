@@ -74,35 +74,33 @@ def show(scored: Scored, sure: Bootstrap) -> None:
 def _comparison(scored: Scored, sure: Bootstrap) -> Table:
     """All pages: a row for each figure and refiner, so that any number of them fits."""
     several = len(scored) > 1
-    columns = [Column("value", justify="right"), Column("95 %", justify="right")]
-    if several:
-        columns = [Column(""), *columns, Column("less A", justify="right"), Column("95 %", justify="right")]
+    names = [*([""] if several else []), "value", "95 %", *(["less A", "95 %"] if several else [])]
+    columns = [Column(name, justify="right") for name in names if sure.resamples or name != "95 %"]
     pages, documents = scored[0][1].overall.line_pages, scored[0][1].overall.document_pages
     counted = [f"{count:,} {name}" for count, name in ((pages, "pages"), (documents, "documents")) if count]
-    table = Table("figure", *columns, title="All " + " and ".join(counted))
+    table = Table("figure", *columns, title=f"All {' and '.join(counted)}")
     for name, label in NAMES.items():
-        rows = [
-            (candidate.letter, value, sure.intervals[place].get(name), sure.differences[place].get(name))
-            for place, (candidate, score) in enumerate(scored)
-            if (value := figure(score.overall, name)) is not None
-        ]
-        for place, (letter, value, interval, difference) in enumerate(rows):
-            cells = [_number(name, value), _range(name, interval)]
+        shown = label  # at the first refiner that has the figure
+        for place, (candidate, score) in enumerate(scored):
+            if (value := figure(score.overall, name)) is None:
+                continue
+            cells = [_number(name, value), *_range(name, sure, sure.intervals[place].get(name))]
             if several:
-                cells = [letter, *cells, *_compared(name, difference)]
-            table.add_row("" if place else label, *cells)
+                difference = sure.differences[place].get(name)
+                less = "" if difference is None else _number(name, difference.value, "+")
+                cells = [candidate.letter, *cells, less, *_range(name, sure, difference, "+")]
+            table.add_row(shown, *cells)
+            shown = ""
     return table
 
 
-def _compared(name: str, difference: Difference | None) -> tuple[str, str]:
-    if difference is None:
-        return "", ""
-    interval = Interval(difference.low, difference.high)
-    return _number(name, difference.value, "+"), _range(name, interval, "+")
-
-
-def _range(name: str, interval: Interval | None, sign: str = "") -> str:
-    return "" if interval is None else f"{_number(name, interval.low, sign)}…{_number(name, interval.high, sign)}"
+def _range(name: str, sure: Bootstrap, interval: Interval | Difference | None, sign: str = "") -> list[str]:
+    """The cell of an interval; no cell where there are no intervals at all."""
+    if not sure.resamples:
+        return []
+    if interval is None or interval.low is None:
+        return [""]
+    return [f"{_number(name, interval.low, sign)}…{_number(name, interval.high, sign)}"]
 
 
 def _number(name: str, value: float | None, sign: str = "") -> str:
@@ -120,7 +118,7 @@ def _sources_of_lines(scored: Scored) -> Table:
         "content_tokens.f1": "words\nF1",
         "partials.found": "partials",
     }
-    return _sources("Noise lines and content words, by source", scored, "line_pages", names)
+    return _sources("Noise lines and content words, by source", scored, "line_pages", names, 16)
 
 
 def _sources_of_documents(scored: Scored) -> Table:
@@ -130,14 +128,16 @@ def _sources_of_documents(scored: Scored) -> Table:
         "documents.accuracy": "accuracy",
         "documents.auc": "AUC",
     }
-    return _sources("Keep or drop, by source", scored, "document_pages", names)
+    return _sources("Keep or drop, by source", scored, "document_pages", names, 30)
 
 
-def _sources(title: str, scored: Scored, counted: str, names: Mapping[str, str]) -> Table:
+def _sources(title: str, scored: Scored, counted: str, names: Mapping[str, str], widest: int) -> Table:
     several = len(scored) > 1
     letter = [Column("")] if several else []
     columns = [Column(name, justify="right") for name in ("pages", *names.values())]
-    table = Table(Column("source", overflow="fold", max_width=16), *letter, *columns, title=title, box=box.SIMPLE_HEAD)
+    table = Table(
+        Column("source", overflow="fold", max_width=widest), *letter, *columns, title=title, box=box.SIMPLE_HEAD
+    )
     for source in scored[0][1].sources:
         groups = [(candidate.letter, score.sources[source]) for candidate, score in scored]
         count = getattr(groups[0][1], counted)

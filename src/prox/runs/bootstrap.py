@@ -35,11 +35,14 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A figure of a refiner less that of the first one; if the interval is on one side of 0, they are not alike."""
+    """A figure of a refiner less that of the first one; if the interval is on one side of 0, they are not alike.
+
+    `low` and `high` are None where there is no interval.
+    """
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Bootstrap:
         clusters: What could be drawn: sites, and pages that name none.
         sites: How many of them are sites.
         intervals: One mapping for each refiner; empty where there are fewer than two clusters.
-        differences: The same; of the first refiner it is empty.
+        differences: One mapping for each; that of the first is empty.
     """
 
     resamples: int
@@ -71,23 +74,14 @@ def bootstrap(refiners: Sequence[Sequence[PageFigures]], resamples: int = RESAMP
     if any([_key(page) for page in first] != [_key(page) for page in other] for other in refiners[1:]):
         raise RunError("the refiners were not scored on the same pages: has the gold changed? Score it again")
     clusters, sites = _clusters(first)
-    count = int(clusters.max()) + 1 if len(clusters) else 0
-    if count < 2:
-        nothing: tuple[dict[str, Interval], ...] = tuple({} for _ in refiners)
-        return Bootstrap(0, count, sites, nothing, tuple({} for _ in refiners))
+    count = int(clusters.max()) + 1
     tables = [_Table(pages, clusters, count) for pages in refiners]
     plain = [table.figures(np.ones((1, count))) for table in tables]
+    if count < 2:  # every draw would be the same
+        resamples = 0
     drawn = _drawn(tables, count, max(len(first), count), resamples)
-    return Bootstrap(
-        resamples=resamples,
-        clusters=count,
-        sites=sites,
-        intervals=tuple(_intervals(own) for own in drawn),
-        differences=(
-            {},
-            *[_differences(plain[0], drawn[0], *own) for own in zip(plain[1:], drawn[1:], strict=True)],
-        ),
-    )
+    differences = [_differences(plain[0], drawn[0], *own) for own in zip(plain[1:], drawn[1:], strict=True)]
+    return Bootstrap(resamples, count, sites, tuple(map(_intervals, drawn)), ({}, *differences))
 
 
 def _key(page: PageFigures) -> tuple[object, ...]:
@@ -113,7 +107,7 @@ def _drawn(tables: "Sequence[_Table]", clusters: int, width: int, resamples: int
     random = np.random.default_rng(SEED)
     blocks: list[list[Figures]] = [[] for _ in tables]
     at_once = max(1, CELLS // width)
-    for start in range(0, resamples, at_once):
+    for start in range(0, max(resamples, 1), at_once):
         rows = min(at_once, resamples - start)
         picked = random.integers(0, clusters, (rows, clusters)) + np.arange(rows)[:, None] * clusters
         weights = np.bincount(picked.ravel(), minlength=rows * clusters).reshape(rows, clusters).astype(np.float64)
@@ -128,9 +122,9 @@ def _intervals(drawn: Figures) -> dict[str, Interval]:
 
 def _differences(first: Figures, first_drawn: Figures, own: Figures, own_drawn: Figures) -> dict[str, Difference]:
     return {
-        name: Difference(float(own[name][0] - first[name][0]), *bounds)
+        name: Difference(float(value), *(_middle(own_drawn[name] - first_drawn[name]) or (None, None)))
         for name in own
-        if (bounds := _middle(own_drawn[name] - first_drawn[name])) and not np.isnan(own[name][0] - first[name][0])
+        if not np.isnan(value := own[name][0] - first[name][0])
     }
 
 
