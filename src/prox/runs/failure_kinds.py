@@ -38,7 +38,7 @@ def failure_kind(message: str) -> str:
     for sign, kind in _KINDS:
         if re.search(sign, told):
             return kind
-    return reason_kind(told).strip()[:LONGEST] or "other"
+    return reason_kind(told).strip()[:LONGEST].encode(errors="replace").decode() or "other"
 
 
 def failure_kinds(outcome: Outcome, draft: Draft) -> set[str]:
