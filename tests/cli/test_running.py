@@ -1,6 +1,11 @@
-"""Options beside a recipe file."""
+"""Options beside a recipe file, and the line that tells how far a run is."""
 
-from prox.cli.running import recipe_from_options
+from collections import Counter
+from dataclasses import replace
+
+from prox.cli.running import _line, recipe_from_options
+from prox.runs.refine import Progress
+from prox.runs.unit_report import UnitReport
 
 
 def test_an_option_wins_over_what_a_recipe_says_of_one_refiner(tmp_path):
@@ -15,3 +20,11 @@ def test_an_option_wins_over_what_a_recipe_says_of_one_refiner(tmp_path):
     given = recipe_from_options(str(path), family="instruct", engine_options={"seed": 3}, **options)
     ((overridden, _),) = given.levels()
     assert (overridden.family, overridden.engine_options) == ("instruct", {"dtype": "float16", "seed": 3})
+
+
+def test_the_live_line_names_units_that_failed():
+    report = UnitReport(decisions=Counter(kept=1200, quarantined=3))
+    progress = Progress(report, units_done=7, units=10, share=0.7, seconds=2.0, text_bytes=9_000_000)
+    assert _line(progress) == "4.5 MB/s, units 7/10, kept 1,200, quarantined 3"
+    failed = replace(progress, in_work=64, units_failed=2)
+    assert _line(failed) == "4.5 MB/s, units 7/10, kept 1,200, quarantined 3, 64 in work, 2 units failed"

@@ -19,7 +19,7 @@ class MenuRefiner:
     window = None
 
     def __init__(self, spec, level, keep_threshold=None):
-        if spec not in ("tagger", "stored:here"):
+        if spec not in ("tagger", "stored:here", "stored:silent"):
             raise UsageError(f'there is no refiner "{spec}"')
         self.level = level
         self.fingerprint = spec
@@ -27,7 +27,12 @@ class MenuRefiner:
 
     def refine(self, chunks):
         if self.level is Level.DOCUMENT:
-            return [Draft(Program((DropDocument(),) if self.threshold > 0.7 else ()), score=0.7) for _ in chunks]
+            score = 0.7 if self.fingerprint == "tagger" else None
+            return [Draft(Program((DropDocument(),) if self.threshold > 0.7 else ()), score=score) for _ in chunks]
+        if self.fingerprint == "stored:silent":
+            return [Draft(Program(), errors=("no words today",)) for _ in chunks]
+        if self.fingerprint == "stored:here":
+            return [Draft(Program((RemoveLines(7, 7),))) for _ in chunks]
         return [Draft(Program((RemoveLines(0, 0),))) for _ in chunks]
 
 
@@ -44,21 +49,36 @@ def run(tmp_path, monkeypatch, prox):
     return call
 
 
-GROUP = {"line_pages", "document_pages", "lines", "content_tokens", "partials", "documents", "programs"}
+GROUP = {
+    "line_pages",
+    "program_pages",
+    "document_pages",
+    "lines",
+    "content_tokens",
+    "partials",
+    "documents",
+    "programs",
+    "costs",
+}
+OF_A_REFINER = GROUP | {"refiners", "fingerprints", "sources", "intervals"}
 
 
 def test_json_alone_is_on_standard_output(run):
     code, out, _ = run("--json")
     assert code == 0
     answer = json.loads(out)
-    assert answer.keys() == GROUP | {"gold", "refiners", "fingerprints", "sources", "left_out", "unusable"}
+    assert answer.keys() == OF_A_REFINER | {"gold", "left_out", "unusable", "bootstrap", "against"}
     assert answer["refiners"] == {"document": "tagger", "chunk": "tagger"}
     assert list(answer["sources"]) == ["[y]", "x"]
     assert all(group.keys() == GROUP for group in answer["sources"].values())
-    assert answer["lines"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "macro_f1": 0.5}
+    of_lines = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "macro_f1": 0.5, "noisy_macro_f1": 0.5}
+    of_words = {"noise_words_found": 0.5, "content_words_lost": 0.5, "words_kept": 0.5}
+    assert answer["lines"] == of_lines | of_words
     assert answer["content_tokens"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5}
-    assert answer["documents"] == {"keep_f1": 1.0, "drop_f1": 1.0, "accuracy": 1.0, "auc": None}
-    assert answer["programs"].keys() == {"count", "failure_ratio", "calls_mean"}
+    assert answer["documents"] == {"keep_f1": 1.0, "drop_f1": 1.0, "accuracy": 1.0, "auc": None, "words_kept": 1.0}
+    assert answer["programs"].keys() == {"count", "failure_ratio", "failure_kinds", "calls_mean"}
+    assert answer["intervals"]["lines.f1"] == {"low": 0.0, "high": 1.0}
+    assert answer["bootstrap"]["clusters"] == 3 and answer["against"] == []
     assert answer["unusable"][0].keys() == {"reason", "count", "first"}
     assert answer["sources"]["x"]["documents"] is None
 
@@ -66,10 +86,78 @@ def test_json_alone_is_on_standard_output(run):
 def test_a_person_gets_tables(run):
     code, out, err = run()
     assert code == 0
-    assert len([line for line in out.splitlines() if "0.500" in line]) == 1
+    assert any(line.split()[1:6] == ["noise-line", "F1", "│", "0.500", "│"] for line in out.splitlines())
     assert "[y]" in out
     assert "1 records passed over: neither raw_text" in out
-    assert "tagger: 3 pages" in err and "3 pages" not in out
+    assert "95 %: of 1,000 draws with replacement, of 0 sites and 3 pages that name none" in out
+    assert "tagger: 3 pages" in err and "3 pages" not in out.replace("3 pages that", "")
+
+
+def test_refiners_stand_side_by_side(run):
+    code, out, err = run("--against", "stored:here")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[:2] == ["A  tagger", "B  stored:here"]
+    (below,) = [lines[place + 1] for place, line in enumerate(lines) if "noise-line F1" in line]
+    assert below.split()[2:] == ["B", "│", "0.000", "│", "0.000…0.000", "│", "-0.500", "│", "-1.000…+0.000", "│"]
+    assert "   faults: lines out of bounds 2" in lines
+    assert "tagger: 3 pages" in err and "stored:here: 3 pages" in err
+
+
+def test_the_tables_fit_into_80_columns(run, monkeypatch):
+    monkeypatch.setattr("prox.cli.score_output._LOG_WIDTH", 80)
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = run("--against", "stored:here", "--against", "tagger,stored:here")
+    tables = [line for line in out.splitlines() if "│" in line or "─" in line]
+    assert len(tables) > 20 and max(map(len, tables)) <= 80
+    assert not any("… │" in line for line in tables)  # no cell is cut off
+    assert "-1.000…+0.000" in out
+
+
+def test_a_figure_that_the_first_refiner_lacks_has_its_name(run, tmp_path):
+    path = tmp_path / "documents.jsonl"
+    path.write_text("".join(json.dumps({"text": "prose", "keep": keep}) + "\n" for keep in (0, 1)))
+    _, out, _ = run("--refiner", "stored:here", "--against", "tagger", gold=path)
+    assert any(line.split()[1:4] == ["AUC", "│", "B"] for line in out.splitlines())
+
+
+def test_json_has_all_that_is_said_of_each_refiner(run):
+    answer = json.loads(run("--json", "--against", "stored:here", "--against", "tagger,stored:here")[1])
+    second, third = answer["against"]
+    assert second.keys() == third.keys() == OF_A_REFINER | {"differences"}
+    assert second["refiners"] == {"document": "stored:here", "chunk": "stored:here"}
+    assert third["refiners"] == {"document": "tagger", "chunk": "stored:here"}
+    assert second["differences"]["lines.f1"] == {"value": -0.5, "low": -1.0, "high": 0.0}
+    assert second["programs"]["failure_kinds"] == {"lines out of bounds": 2}
+    assert second["lines"] == third["lines"]
+
+
+def test_a_recipe_file_can_stand_against(run, tmp_path):
+    path = tmp_path / "strict.yaml"
+    path.write_text("stages: [tagger]\nkeep_threshold: 0.9\n")
+    _, out, err = run("--json", "--against", path)
+    assert f"tagger ({path}): 3 pages" in err.replace("\n", "")
+    answer = json.loads(out)
+    assert answer["documents"]["accuracy"] == 1.0 and answer["against"][0]["documents"]["accuracy"] == 0.0
+
+
+def test_a_keep_threshold_is_for_those_that_take_it(run):
+    answer = json.loads(run("--json", "--keep-threshold", "0.9", "--against", "stored:here", "--against", "tagger")[1])
+    assert [each["documents"]["accuracy"] for each in (answer, *answer["against"])] == [0.0, 1.0, 0.0]
+
+
+def test_a_refiner_that_always_fails_is_named(run):
+    code, out, err = run("--json", "--against", "stored:silent")
+    assert (code, out) == (1, "")
+    assert "stored:silent: the refiner wrote no usable program at chunk level: no words today" in " ".join(err.split())
+
+
+def test_labels_of_a_program_are_called_so(run, tmp_path):
+    path = tmp_path / "taught.jsonl"
+    path.write_text(json.dumps({"raw_text": "menu\nprose", "program": "remove_lines(0, 0)"}) + "\n")
+    code, out, _ = run(gold=path)
+    assert code == 0
+    assert "1 pages are labelled by programs: agreement with who wrote them" in out
 
 
 def test_each_level_can_have_its_own_refiner(run):
@@ -104,6 +192,10 @@ def test_the_keep_threshold_reaches_the_refiner(run):
         (["--only", "language=fr"], "none of the 4 gold records"),
         (["--refiner", "nothing"], "no refiner"),
         (["--refiner", "tagger"] * 3, "one refiner for all levels"),
+        (["--against", "taggr"], 'there is no refiner "taggr"'),
+        (["--against", "tagger,tagger,tagger"], "--against tagger,tagger,tagger: give one refiner for all levels"),
+        (["--against", "missing.yaml"], "cannot read the recipe missing.yaml"),
+        (["--against", "tagger", "--family", "ultrax"], "leave out --family"),
         (["--keep-threshold", "2"], "--keep-threshold: Input should be less than or equal to 1"),
     ],
 )

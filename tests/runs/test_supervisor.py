@@ -1,9 +1,11 @@
 """Records that end, stop or fill the worker: they go to quarantine alone, whatever they do."""
 
 import base64
+import errno
 import gzip
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -15,14 +17,16 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from prox.corpora import corpus_file, get_preset
+from prox.corpora import StorageError, corpus_file, get_preset
+from prox.corpora.streams import storage_error
 from prox.errors import RunError
 from prox.runs import supervisor
-from prox.runs.ledger import make_aside
+from prox.runs.care import Care
+from prox.runs.ledger import OutputError, make_aside
 from prox.runs.plan import FilePlan
 from prox.runs.recipe import make_recipe
 from prox.runs.refine import refine_corpus
-from prox.runs.supervisor import Job, StoppedError, Supervisor, resident
+from prox.runs.supervisor import Job, StoppedError, Supervisor, UnitFailedError, resident
 
 PAGES = [json.loads(line) for line in Path("examples/pages.jsonl").read_text(encoding="utf-8").splitlines()]
 TEXTS = [page["text"][:1500] for page in PAGES]
@@ -361,6 +365,50 @@ def test_two_accidents_while_a_file_is_read_cost_no_record(by_hand, monkeypatch)
 
     monkeypatch.setattr(own, "_attempt", attempt_or_die)
     assert own.refine(unit).decisions["quarantined"] == 0
+
+
+@pytest.mark.parametrize("harm", ["changed", "vanished"])
+def test_a_fault_of_storage_that_cannot_pass_is_not_waited_for(by_hand, monkeypatch, harm):
+    own, unit = by_hand(records(count=3))
+    monkeypatch.setattr(supervisor, "_WAITS_FOR_STORAGE", (20.0,))
+    path = Path(unit.file.path)
+    if harm == "changed":
+        path.write_bytes(path.read_bytes() * 2)
+    else:
+        path.unlink()
+    begun = time.monotonic()
+    with pytest.raises(UnitFailedError, match="has changed" if harm == "changed" else "cannot be opened"):
+        own.refine(unit)
+    assert time.monotonic() - begun < 15
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [
+        (storage_error("pages.jsonl", "cannot be opened", PermissionError("forbidden")), 1),
+        (storage_error("pages.jsonl", "cannot be opened", TimeoutError("no answer")), 4),
+        (OutputError("no space is left", errno.ENOSPC), 1),
+        (OutputError("no answer", errno.EIO), 4),
+    ],
+    ids=["forbidden", "silent", "full", "broken"],
+)
+def test_only_what_may_pass_is_tried_again(error, attempts):
+    tried: list[bool] = []
+
+    def attempt(care):
+        tried.append(care.again)
+        raise error
+
+    expected = UnitFailedError if isinstance(error, StorageError) else OutputError
+    with pytest.raises(expected, match=re.escape(str(error))):
+        supervisor.patiently(attempt, Care(), threading.Event())
+    assert tried == [False, *[True] * (attempts - 1)]
+
+
+def test_less_memory_than_an_idle_worker_takes_ends_the_run_at_once_with_advice(run, tmp_path):
+    with pytest.raises(RunError, match=r"a worker takes \d+ MB before it reads anything: .*--memory"):
+        run(records(), memory="1MB", unit_bytes=10_000)
+    assert not list((tmp_path / "out/ledger").rglob("*.json"))
 
 
 def test_a_message_that_breaks_off_is_a_death_and_no_more(by_hand, monkeypatch):

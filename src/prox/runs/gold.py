@@ -1,4 +1,4 @@
-"""Gold: records with human labels, as `prox score` reads them."""
+"""Gold: records with labels, as `prox score` reads them: of people, line by line, or the program of a teacher."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,11 @@ from typing import Any
 
 from prox.corpora import FoundFiles, Quarantined, numbered_records
 from prox.document import Document, split_lines
+from prox.program import Policy, Program, RemoveLines, Replace, execute
+from prox.program.replacing import is_subsequence
 from prox.refiners.draft import Level
+from prox.runs.failure_kinds import failure_kind
+from prox.runs.places import places_left
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +22,17 @@ class LineGold:
         neutral: Numbers of the lines that are left out.
         partials: By line, the places of certain noise inside it.
         unsure: Lines with partial noise that is not certain.
+        by_program: The labels are what a program does: of a teacher, not of people.
     """
 
     document: Document
     source: str | None
+    site: str | None
     noise: Sequence[int]
     neutral: frozenset[int]
     partials: dict[int, list[tuple[int, int]]]
     unsure: frozenset[int]
+    by_program: bool = False
     level: Level = Level.CHUNK
 
 
@@ -35,6 +42,7 @@ class DocumentGold:
 
     document: Document
     source: str | None
+    site: str | None
     keep: bool
     level: Level = Level.DOCUMENT
 
@@ -53,9 +61,9 @@ def parse_gold(record: dict[str, Any] | Quarantined, place: str) -> LineGold | D
     """The gold of a record, or why it has none."""
     if isinstance(record, Quarantined):
         return record.reason.partition(":")[0]
-    of_lines = {"raw_text", "line_labels"} <= record.keys()
+    of_lines = "raw_text" in record and ("line_labels" in record or "program" in record)
     if not of_lines and not {"text", "keep"} <= record.keys():
-        return "neither raw_text with line_labels nor text with keep"
+        return "neither raw_text with line_labels or program nor text with keep"
     name = "raw_text" if of_lines else "text"
     text = record[name]
     if not isinstance(text, str):
@@ -65,19 +73,42 @@ def parse_gold(record: dict[str, Any] | Quarantined, place: str) -> LineGold | D
     except UnicodeEncodeError:
         return "lone surrogate"
     document = Document(str(record.get("id") or place), text)
-    source = None if record.get("source") is None else _writable(str(record["source"]))
+    source, site = _named(record.get("source")), _named(record.get("site_key") or record.get("site"))
     if not of_lines:
-        return DocumentGold(document, source, bool(record["keep"])) if _is_bit(record["keep"]) else "keep is not 0 or 1"
+        keep = record["keep"]
+        return DocumentGold(document, source, site, bool(keep)) if _is_bit(keep) else "keep is not 0 or 1"
 
-    labels = record["line_labels"]
     lines = split_lines(text)
+    neutral = record.get("neutral_lines") or []
+    if not isinstance(neutral, list) or not all(_is_place(number, len(lines)) for number in neutral):
+        return "neutral_lines is not a list of line numbers"
+    if record.get("line_labels") is not None or "program" not in record:  # people know better than programs
+        labels = _labels_of_people(record, lines)
+    else:
+        labels = _labels_of_program(record["program"], text, lines)
+    if isinstance(labels, str):
+        return labels
+    by_program = record.get("line_labels") is None
+    return LineGold(
+        document, source, site, labels.noise, frozenset(neutral), labels.partials, labels.unsure, by_program
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Labels:
+    """Three fields of `LineGold`."""
+
+    noise: Sequence[int]
+    partials: dict[int, list[tuple[int, int]]]
+    unsure: frozenset[int]
+
+
+def _labels_of_people(record: dict[str, Any], lines: Sequence[str]) -> _Labels | str:
+    labels = record["line_labels"]
     if not isinstance(labels, list) or not all(map(_is_bit, labels)):
         return "line_labels is not a list of 0 and 1"
     if len(labels) != len(lines):
         return "line_labels has not one label for each line"
-    neutral = record.get("neutral_lines") or []
-    if not isinstance(neutral, list) or not all(_is_place(number, len(lines)) for number in neutral):
-        return "neutral_lines is not a list of line numbers"
     partials: dict[int, list[tuple[int, int]]] = {}
     unsure = set()
     listed = record.get("partials") or []
@@ -91,7 +122,59 @@ def parse_gold(record: dict[str, Any] | Quarantined, place: str) -> LineGold | D
             return "partials has a start or end outside its line"
         else:
             partials.setdefault(line, []).append((start, end))
-    return LineGold(document, source, labels, frozenset(neutral), partials, frozenset(unsure))
+    return _Labels(labels, partials, frozenset(unsure))
+
+
+def _labels_of_program(written: object, text: str, lines: Sequence[str]) -> _Labels | str:
+    """What a program removes is noise: lines, and inside a line that stays what its deletions take away.
+
+    Lines that it adds are not looked at. Where a replacement spans lines, or brings in other characters, nobody can
+    say which characters it calls noise: its lines count among those that are not sure.
+    """
+    if not isinstance(written, str):
+        return "program is not a string"
+    program = Program.parse(written)
+    if program.errors:
+        return f"program cannot be read, {failure_kind(program.errors[0].message)}"
+    outcome = execute(text, program, Policy.unlimited())
+    if outcome.rejected:
+        return f"program does not fit its text, {failure_kind(outcome.rejected[0].reason)}"
+    if outcome.dropped:
+        return _Labels([1] * len(lines), {}, frozenset())
+    noise = [0] * len(lines)
+    replacements: list[Replace] = []
+    for operation in outcome.program.operations:
+        if isinstance(operation, RemoveLines):
+            noise[operation.first : operation.last + 1] = [1] * (operation.last + 1 - operation.first)
+        elif isinstance(operation, Replace):
+            replacements.append(operation)
+    partials: dict[int, list[tuple[int, int]]] = {}
+    unsure = {
+        number
+        for each in replacements
+        if "\n" in each.source or not is_subsequence(each.target, each.source)
+        for number in range(each.first or 0, (len(lines) - 1 if each.last is None else each.last) + 1)
+        if "\n" in each.source or each.source in lines[number]
+    }
+    for number, line in enumerate(lines) if replacements else ():
+        left = places_left(line, number, replacements)
+        if len(left) < len(line) and not noise[number] and number not in unsure:
+            partials[number] = _gaps(left, len(line))
+    return _Labels(noise, partials, frozenset(unsure))
+
+
+def _gaps(places: Sequence[int], end: int) -> list[tuple[int, int]]:
+    """The ranges between places that are not among them.
+
+    >>> _gaps([0, 1, 4], 6)
+    [(2, 4), (5, 6)]
+    """
+    borders = zip([-1, *places], [*places, end], strict=True)
+    return [(before + 1, after) for before, after in borders if after > before + 1]
+
+
+def _named(value: object) -> str | None:
+    return None if value is None else _writable(str(value))
 
 
 def _writable(text: str) -> str:
