@@ -13,13 +13,14 @@ pytest.importorskip("trl", reason="needs the extra adapt")
 
 import torch
 from pages import page
+from safetensors.torch import load_file
 
 import prox
 from prox.adapt.language_model.adaptation import Material, adapt_language_model
 from prox.adapt.language_model.fine_tuning import Settings
 from prox.errors import UsageError
 
-MATERIAL = Material(dialect="refinex", window=96, validation_share=0.2, validation_documents=6)
+MATERIAL = Material(dialect="refinex", window=96, validation_share=0.2, validation_documents=20)
 QUICK = Settings(epochs=10, batch=4, device_batch=4, learning_rate=3e-3, last_learning_rate=3e-4, evaluate_every=120)
 
 
@@ -48,27 +49,25 @@ def test_a_model_that_knew_nothing_learns_to_write_the_program_of_pages_it_has_n
 def test_the_folder_needs_no_further_option_to_refine(adapted):
     folder, _, _ = adapted
     unseen = "Home | Log in\nPage 99 is about moss.\nIt was written for those who like moss and for nobody else at all."
-    [result] = prox.refine([unseen], refiners=[f"transformers:{folder}"], level="chunk")
+    [result] = prox.refine([unseen], refiner=f"transformers:{folder}")
     assert result.text == unseen.partition("\n")[2]
-    with pytest.raises(UsageError, match="adapted to work at chunk level, not at document level"):
-        prox.refine([unseen], refiners=[f"transformers:{folder}"])
+    with pytest.raises(UsageError, match="works at chunk level; leave out --level document"):
+        prox.refine([unseen], refiner=f"transformers:{folder}", level="document")
 
 
 def test_the_folder_says_what_it_was_made_of_and_how_well_it_does(adapted):
     folder, result, heard = adapted
     stored = json.loads((folder / "prox.json").read_text())
     assert stored["family"]["dialect"] == "refinex" and stored["family"]["window"] == 96
-    assert stored["scores"] == result.scores and stored["data"]["examples"] == len(range(60)) - 12 + stored_difference(
-        stored
+    assert stored["scores"] == result.scores
+    assert (
+        stored["data"]["examples"]
+        == stored["data"]["training_documents"]
+        == 60 - stored["data"]["validation_documents"]
     )
     card = (folder / "README.md").read_text()
     assert "| F1 | 0.000 | 1.000 |" in card and "dialect `refinex`" in card
     assert any("loss" in each for each in heard) and not (folder / "training/checkpoints").exists()
-
-
-def stored_difference(stored):
-    """How far the split by names is from a fifth of the sites."""
-    return stored["data"]["training_documents"] - 48
 
 
 def test_a_folder_with_a_model_is_not_written_over(adapted, base):
@@ -90,6 +89,7 @@ import torch
 torch.set_num_threads(1)
 from pathlib import Path
 from pages import page
+from safetensors.torch import load_file
 from test_adaptation import MATERIAL, QUICK
 from prox.adapt.language_model.adaptation import adapt_language_model
 adapt_language_model([page(n) for n in range(60)], {base!r}, None, Path({folder!r}), MATERIAL, QUICK,
@@ -119,3 +119,5 @@ def test_training_that_is_killed_goes_on_from_its_last_checkpoint_to_the_same_we
     steps = [each["step"] for each in heard if "loss" in each]
     assert steps and min(steps) > 1, "it began anew"
     assert again.scores == adapted[1].scores
+    one, other = (load_file(folder / "model.safetensors") for folder in (adapted[0], tmp_path / "again"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
