@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 from prox.program.minimal_edits import common_length, common_prefix, common_suffix, fewest_runs
@@ -35,9 +36,8 @@ class Alignment:
 Path: TypeAlias = "tuple[Change, Path | None]"
 States: TypeAlias = "dict[int, tuple[int, Path | None]]"
 
-STEPS = 4_000
-"""Steps for a whole search; beyond, the texts are cut at lines that both have once. And for each line of both texts:"""
-STEPS_PER_LINE = 8
+STEPS, STEPS_PER_LINE, MOST_STEPS = 4_000, 4, 60_000
+"""Steps of a search, and more for each line of both texts; beyond, the texts are cut at lines that both have once."""
 JOINED = 8
 """Lines that are tried as the origin of one refined line, at most."""
 
@@ -58,7 +58,7 @@ def align_removals(raw: Sequence[str], refined: Sequence[str]) -> Alignment | No
     first = common_prefix(raw, refined, 0, len(raw), 0, len(refined))
     end = common_suffix(raw, refined, first, len(raw), first, len(refined))
     inner, target = raw[first : len(raw) - end], refined[first : len(refined) - end]
-    limit = STEPS + STEPS_PER_LINE * (len(inner) + len(target))
+    limit = min(MOST_STEPS, STEPS + STEPS_PER_LINE * (len(inner) + len(target)))
     search = _Search(inner, target, most, limit)
     changes = search.run()
     if whole is not None and changes is None:
@@ -152,7 +152,7 @@ class _Search:
     def _least(self) -> list[int]:
         """Operations that must follow a row: a removal for each pair of lines that do not stand side by side in the
         raw text, or a change of a line for two such pairs."""
-        pairs = set(zip(self.raw, self.raw[1:], strict=False))
+        pairs = set(pairwise(self.raw))
         size = len(self.refined)
         least = [0] * (size + 2)
         for index in range(size - 2, -1, -1):
@@ -313,6 +313,8 @@ def align_rewrite(raw: Sequence[str], refined: Sequence[str]) -> list[Change]:
         size = sum(map(len, inner)) * sum(map(len, target))
         if not inner or not target or len(inner) == len(target) == 1:
             changes.append(part)
+        elif (unwrapped := _unwrapped(inner, target)) is not None:
+            changes += [_moved(change, part.first, part.start) for change in unwrapped]
         elif (removals := align_removals(inner, target)) is not None:
             changes += [_moved(change, part.first, part.start) for change in removals.changes]
         elif len(inner) * len(target) > PAIRS or size > CHARACTERS:
@@ -320,6 +322,23 @@ def align_rewrite(raw: Sequence[str], refined: Sequence[str]) -> list[Change]:
         else:
             changes += [_moved(change, part.first, part.start) for change in _closest(inner, target)]
     return changes
+
+
+def _unwrapped(raw: Sequence[str], refined: Sequence[str]) -> list[Change] | None:
+    """The changes if all that happened is that lines were joined by spaces."""
+    changes: list[Change] = []
+    first = 0
+    for index, line in enumerate(refined):
+        place, size = first, -1
+        while place < len(raw) and size < len(line):
+            size += len(raw[place]) + 1
+            place += 1
+        if " ".join(raw[first:place]) != line:
+            return None
+        if place - first > 1:
+            changes.append(Change(first, place, index, index + 1))
+        first = place
+    return changes if first == len(raw) else None
 
 
 def _closest(raw: Sequence[str], refined: Sequence[str]) -> list[Change]:
