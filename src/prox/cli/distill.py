@@ -49,11 +49,38 @@ def distill(
 
     terms = Terms(most_inserted, least_deleted, allow_insertions, allow_replacements)
     beside = refused or refused_path(output)
-    report = distill_files(input, output, beside, terms, raw_field, refined_field)
+    with _Progress() as progress:
+        report = distill_files(input, output, beside, terms, raw_field, refined_field, progress.advance)
     if json:
         _print_json(report)
     else:
         _show(report, output, beside)
+
+
+class _Progress:
+    """Records read, on standard error: a live line for a terminal, nothing for a log, as the table says it all."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = SpinnerColumn(), TextColumn("{task.completed:,.0f} records"), TimeElapsedColumn()
+        console = Console(stderr=True)
+        self.bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self.task = self.bar.add_task("", total=None)
+        self.records = 0
+
+    def advance(self) -> None:
+        self.records += 1
+        if self.records % 100 == 0:
+            self.bar.advance(self.task, 100)
+
+    def __enter__(self) -> "_Progress":
+        self.bar.start()
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.bar.stop()
 
 
 def _print_json(report: "Report") -> None:

@@ -1,6 +1,6 @@
 """Which lines of a raw text the lines of a refined one come from."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -133,12 +133,21 @@ class _Search:
     def run(self) -> list[Change] | None:
         """The changes; `None` if there are none with `most` operations or fewer, or the search was stopped."""
         states: States = {-1: (0, None)}
-        for index in range(len(self.refined)):
+        end, size = len(self.raw), len(self.refined)
+        index = 0
+        while index < size:
+            if len(states) == 1:  # and where it goes on with equal lines, no other is as good
+                ((place, state),) = states.items()
+                same = common_prefix(self.raw, self.refined, place + 1, end, index, size)
+                if same:
+                    states = {place + same: state}
+                    index += same
+                    continue
             states = self._row(index, states)
+            index += 1
             if not states or self.stopped:
                 self.proven = False
                 return None
-        end, size = len(self.raw), len(self.refined)
         ends = [(count + (place + 1 < end), place, path) for place, (count, path) in states.items()]
         fewest, place, path = min(ends, key=lambda each: each[0])
         if fewest > self.most:
@@ -172,7 +181,7 @@ class _Search:
         left = len(self.raw) - (len(self.refined) - index) if self.joined == 1 else len(self.raw) - 1
         for place in self._candidates(next(iter(states)) + 1, left, equal, states, cheapest, following):
             self.steps += 1
-            if self.stopped:
+            if self.steps > self.limit:
                 break
             while coming is not None and coming[0] < place - 1:
                 if gap is None or coming[1][0] < gap[0]:
@@ -211,6 +220,7 @@ class _Search:
     ) -> Iterator[int]:
         """All places from which the row's line may come, until one is found that leaves room for few others: equal
         lines, and those right behind a state."""
+        found = None
         while place <= left:
             yield place
             found = following.get(place)
@@ -219,9 +229,10 @@ class _Search:
                 break
         if place > left:
             return
-        rest = set(equal[bisect_left(equal, place) :])
-        rest.update([state + 1 for state in states if state + 1 >= place])
-        yield from sorted([each for each in rest if each <= left])
+        rest = {state + 1 for state in states if place <= state + 1 <= left}
+        if found is None or found[0] > cheapest:  # a removal before it costs one more than the cheapest state
+            rest.update(equal[bisect_left(equal, place) : bisect_right(equal, left)])
+        yield from sorted(rest)
 
     def _origins(self, place: int, line: str) -> Iterator[tuple[int, int]]:
         """Where raw lines from `place` on end that become `line` by removals inside them, and how many they take."""
