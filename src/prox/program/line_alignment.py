@@ -63,6 +63,8 @@ def align_removals(raw: Sequence[str], refined: Sequence[str]) -> Alignment | No
     changes = search.run()
     if whole is not None and changes is None:
         return _removals(whole.runs, proven and not search.stopped)
+    if changes is None and not is_subsequence("\n".join(target), "\n".join(inner)):
+        return None
     if changes is None and search.stopped:
         changes = _part_by_part(inner, target, limit)
     elif changes is None:
@@ -354,12 +356,13 @@ def _unwrapped(raw: Sequence[str], refined: Sequence[str]) -> list[Change] | Non
 
 def _closest(raw: Sequence[str], refined: Sequence[str]) -> list[Change]:
     """Pair lines so that as many characters as possible stay; lines without a partner are removed, or new."""
+    shared = [[_shared(line, other) for other in refined] for line in raw]
     kept = [[0] * (len(refined) + 1) for _ in range(len(raw) + 1)]
     for place in range(len(raw) - 1, -1, -1):
-        line, row, below = raw[place], kept[place], kept[place + 1]
+        row, below = kept[place], kept[place + 1]
         for index in range(len(refined) - 1, -1, -1):
-            shared = _shared(line, refined[index])
-            row[index] = max(below[index], row[index + 1], shared + below[index + 1] if shared else 0)
+            both = shared[place][index]
+            row[index] = max(below[index], row[index + 1], both + below[index + 1] if both else 0)
     changes: list[Change] = []
     place = index = first = start = 0
 
@@ -371,8 +374,8 @@ def _closest(raw: Sequence[str], refined: Sequence[str]) -> list[Change]:
             changes.append(Change(place, place, start, index))
 
     while place < len(raw) and index < len(refined):
-        shared = _shared(raw[place], refined[index])
-        if shared and kept[place][index] == shared + kept[place + 1][index + 1]:
+        both = shared[place][index]
+        if both and kept[place][index] == both + kept[place + 1][index + 1]:
             close()
             if raw[place] != refined[index]:
                 changes.append(Change(place, place + 1, index, index + 1))
