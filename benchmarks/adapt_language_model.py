@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=2000)
     parser.add_argument("--every", type=int, default=500, help="examples between validations: the learning curve")
     parser.add_argument("--window", type=int, default=400)
-    parser.add_argument("--device-batch", type=int, default=2, help="small ones fit the caches of a CPU")
+    parser.add_argument("--device-batch", type=int, default=8)
     parser.add_argument("--epochs", type=float, default=1.0)
     parser.add_argument("--learning-rate", type=float, default=2e-4)
     parser.add_argument("--untouched", type=float)

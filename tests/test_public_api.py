@@ -8,8 +8,9 @@ import pytest
 import prox
 
 PUBLIC = """
-Document DropDocument InsertLine KeepDocument Operation Outcome ParseError Policy Program ProxError Refined Rejected
-RemoveLines Replace ReplaceOnce RunError Scope StageResult UsageError execute get_dialect refine
+Distilled Document DropDocument InsertLine KeepDocument Operation Outcome ParseError Policy Program ProxError Refined
+Refused Rejected RemoveLines Replace ReplaceOnce RunError Scope StageResult Terms UsageError distill execute get_dialect
+refine
 """
 HEAVY = "torch transformers vllm ray datatrove sklearn scipy matplotlib numpy pyarrow pydantic rich typer fsspec orjson"
 

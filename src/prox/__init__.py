@@ -11,6 +11,7 @@ Everything public is here; the modules below are the house behind it.
 from prox.document import Document
 from prox.errors import ProxError, RunError, UsageError
 from prox.program import (
+    Distilled,
     DropDocument,
     InsertLine,
     KeepDocument,
@@ -19,11 +20,14 @@ from prox.program import (
     ParseError,
     Policy,
     Program,
+    Refused,
     Rejected,
     RemoveLines,
     Replace,
     ReplaceOnce,
     Scope,
+    Terms,
+    distill,
     execute,
     get_dialect,
 )
@@ -31,6 +35,7 @@ from prox.runs.stages import Refined, StageResult
 from prox.runs.texts import refine
 
 __all__ = [
+    "Distilled",
     "Document",
     "DropDocument",
     "InsertLine",
@@ -42,6 +47,7 @@ __all__ = [
     "Program",
     "ProxError",
     "Refined",
+    "Refused",
     "Rejected",
     "RemoveLines",
     "Replace",
@@ -49,7 +55,9 @@ __all__ = [
     "RunError",
     "Scope",
     "StageResult",
+    "Terms",
     "UsageError",
+    "distill",
     "execute",
     "get_dialect",
     "refine",

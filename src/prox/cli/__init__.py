@@ -7,6 +7,7 @@ import sys
 import typer
 
 from prox.cli.adapt import adapt
+from prox.cli.distill import distill
 from prox.cli.doctor import doctor
 from prox.cli.execute import execute
 from prox.cli.preview import preview
@@ -25,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (refine, status, preview, execute, score, doctor):
+for verb in (refine, status, preview, execute, score, distill, doctor):
     app.command()(verb)
 app.add_typer(adapt)
 
@@ -42,7 +43,9 @@ def _version(version: bool = typer.Option(False, "--version", help="Show the ver
 def main() -> None:
     """Run the command; a problem that a person can solve is one line, never a traceback."""
     verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
-    if not any(sign in word for word in sys.argv for sign in ("transformers:", "vllm:", "--recipe")):
+    if verb != "adapt" and not any(
+        sign in word for word in sys.argv for sign in ("transformers:", "vllm:", "--recipe")
+    ):
         limit_threads()  # a language model on the CPU wants all cores
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -45,7 +45,7 @@ def test_the_folder_decides_the_level_and_a_served_model_is_asked_as_a_folder_sa
         (lambda stored: stored["family"].pop("dialect"), "dialect: Field required"),
         (lambda stored: stored["family"].update(dialect="klingon"), "no dialect is called 'klingon'"),
         (lambda stored: stored["family"].update(window="wide"), "window"),
-        (lambda stored: stored["family"].update(window_unit="miles"), "tokens or characters"),
+        (lambda stored: stored["family"].update(window_unit="miles"), "'tokens' or 'characters'"),
         (lambda stored: stored["family"]["policy"].update(mercy=1), "mercy"),
         (lambda stored: stored["family"]["policy"].update(least_share=7), "least_share is 7"),
         (lambda stored: stored["family"].update(surprise=1), "surprise"),

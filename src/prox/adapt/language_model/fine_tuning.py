@@ -113,6 +113,19 @@ class _Trainer(SFTTrainer):
     judge: Judge
     control: Any
 
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """On a CPU trl multiplies every token with the vocabulary, also those without a loss: a quarter of the time."""
+        if inputs["input_ids"].device.type != "cpu" or return_outputs:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        labels = inputs.pop("labels")[:, 1:]
+        places = (labels != -100).any(0).nonzero()[:, 0]
+        logits = model(**inputs, use_cache=False, logits_to_keep=places).logits
+        wanted = labels[:, places].flatten()
+        loss = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), wanted, reduction="sum")
+        return loss / ((wanted != -100).sum() if num_items_in_batch is None else num_items_in_batch)
+
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
         model = self.accelerator.unwrap_model(self.model)
         model.eval()
@@ -156,16 +169,7 @@ def fine_tune(
     """
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    if settings.freeze_embeddings:
-        model.get_input_embeddings().requires_grad_(False)
-        if (head := model.get_output_embeddings()) is not None:
-            head.requires_grad_(False)
-    if settings.freeze_layers:
-        layers = model.base_model.layers
-        if settings.freeze_layers >= len(layers):
-            raise UsageError(f"of {len(layers)} layers {settings.freeze_layers} cannot be frozen: none would be left")
-        for layer in layers[: settings.freeze_layers]:
-            layer.requires_grad_(False)
+    _freeze(model, settings)
     trainer = _Trainer(
         model=model,
         args=_arguments(settings, work, training),
@@ -181,8 +185,23 @@ def fine_tune(
     best = trainer.accelerator.unwrap_model(trainer.model)
     if settings.low_rank is not None:
         best = best.merge_and_unload()
+    best.float()
     figures = [dict(entry) for entry in trainer.state.log_history if any(name.startswith("eval_") for name in entry)]
     return best, figures
+
+
+def _freeze(model: PreTrainedModel, settings: Settings) -> None:
+    """What is not trained needs no more than 16 bits, and hands on no more: half the memory to move."""
+    frozen = []
+    if settings.freeze_embeddings:
+        frozen = [model.get_input_embeddings(), *filter(None, [model.get_output_embeddings()])]
+    if settings.freeze_layers:
+        layers = model.base_model.layers
+        if settings.freeze_layers >= len(layers):
+            raise UsageError(f"of {len(layers)} layers {settings.freeze_layers} cannot be frozen: none would be left")
+        frozen += layers[: settings.freeze_layers]
+    for module in frozen:
+        module.to(torch.bfloat16).requires_grad_(False)
 
 
 def _arguments(settings: Settings, work: Path, training: Dataset) -> SFTConfig:

@@ -20,7 +20,8 @@ from prox.refiners import Level, Refiner
 from prox.refiners.tagger import TaggerRefiner
 from prox.refiners.tagger.refiner import load_tagger
 from prox.refiners.tagger.weights import WEIGHTS_FILE
-from prox.runs.score import GoldScore, Scores, score_gold
+from prox.runs.score import GoldScore, score_gold
+from prox.runs.score_tally import Scores
 
 RECORD_FILE = "adapt.json"
 CARD_FILE = "MODEL_CARD.md"

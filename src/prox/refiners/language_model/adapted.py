@@ -6,45 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from prox.errors import UsageError
 from prox.program import Policy, get_dialect
-from prox.refiners.draft import Level
 from prox.refiners.language_model.families import Family
 from prox.refiners.language_model.layouts import Layout
 
 FILE = "prox.json"
 FORMAT = 1
-
-
-class _LayoutFields(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    before: str
-    after: str
-    begin: str = ""
-    strip_end: bool = False
-    control: tuple[str, ...] = ()
-
-
-class _FamilyFields(BaseModel):
-    """The fields of `Family`, as they are stored."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str
-    level: Level
-    dialect: str
-    layout: _LayoutFields
-    window: int | None
-    window_unit: str
-    overlap: float
-    most_document_tokens: int | None
-    max_new_tokens: int
-    stop: tuple[str, ...]
-    answers: tuple[str, str]
-    policy: dict[str, int | float | bool | None]
 
 
 def write_family(folder: Path, family: Family, about: Mapping[str, Any]) -> None:
@@ -83,12 +51,16 @@ def read_family(folder: str) -> Family:
     Raises:
         UsageError: What the folder says cannot be used.
     """
+    from pydantic import ValidationError  # `import prox` goes without
+
+    from prox.refiners.language_model.stored_family import FamilyFields
+
     path = Path(folder) / FILE
     try:
         stored = json.loads(path.read_bytes())
         if not isinstance(stored, dict) or stored.get("format") != FORMAT:
             raise UsageError(f"{path} is not of the format that this prox writes; adapt the model again with it")
-        fields = _FamilyFields.model_validate(stored.get("family"))
+        fields = FamilyFields.model_validate(stored.get("family"))
         layout = Layout(**fields.layout.model_dump())
         policy = Policy(**fields.policy)  # type: ignore[arg-type]
     except OSError as error:
@@ -98,15 +70,13 @@ def read_family(folder: str) -> Family:
         raise UsageError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     except (ValueError, TypeError) as error:
         raise UsageError(f"{path} cannot be used: {error}") from error
-    if fields.window_unit not in ("tokens", "characters"):
-        raise UsageError(f"{path}: window_unit is {fields.window_unit!r}; it must be tokens or characters")
     return Family(
         name=fields.name,
         level=fields.level,
         dialect=get_dialect(fields.dialect),
         layout=layout,
         window=fields.window,
-        window_unit="tokens" if fields.window_unit == "tokens" else "characters",
+        window_unit=fields.window_unit,
         overlap=fields.overlap,
         most_document_tokens=fields.most_document_tokens,
         max_new_tokens=fields.max_new_tokens,
