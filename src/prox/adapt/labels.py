@@ -143,9 +143,9 @@ def unlabelled_page(document: Document, fields: Mapping[str, Any]) -> LabelledPa
     source = extractor.split("==")[0] if isinstance(extractor, str) and extractor else fields.get("source")
     language = fields.get("language")
     return LabelledPage(
-        id=document.id,
+        id=_writable(document.id),
         source="" if source is None else _writable(str(source)),
-        site=site_of(fields) or document.id,
+        site=site_of(fields) or _writable(document.id),
         language=_writable(language) if isinstance(language, str) else "",
         text=document.text,
         labels=np.full(document.text.count("\n") + 1, NEUTRAL, np.int64),
