@@ -74,6 +74,11 @@ def test_what_no_label_can_say_leaves_content_and_no_certain_part(call):
     assert page.unsure_lines == (frozenset() if call.startswith("add") else {1, 2} if "By" in call else {1})
 
 
+def test_a_string_that_only_an_earlier_edit_made_has_no_place_in_the_line():
+    page = taught('normalize("ab")\nnormalize("a b")', "Home\nx aab b y")
+    assert page.partials == () and page.unsure_lines == {1} and page.labels.tolist() == [0, 0]
+
+
 def test_a_program_that_drops_the_document_says_nothing_of_its_lines():
     page = taught("drop_doc()")
     assert page.keep is False and not page.has_lines
