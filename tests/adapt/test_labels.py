@@ -14,6 +14,7 @@ from prox.errors import UsageError
 from prox.program import Policy, Program, RemoveLines, Replace, execute
 from prox.runs.recipe import make_recipe
 from prox.runs.refine import refine_corpus
+from prox.runs.stages import TOO_LONG
 
 TEXT = "Home\nThe river rose. [edit]\nBy A. Writer"
 GOLD = {
@@ -72,6 +73,11 @@ def test_what_no_label_can_say_leaves_content_and_no_certain_part(call):
     page = taught(call)
     assert page.labels.tolist() == [0, 0, 0] and page.partials == ()
     assert page.unsure_lines == (frozenset() if call.startswith("add") else {1, 2} if "By" in call else {1})
+
+
+def test_a_string_that_only_an_earlier_edit_made_has_no_place_in_the_line():
+    page = taught('normalize("ab")\nnormalize("a b")', "Home\nx aab b y")
+    assert page.partials == () and page.unsure_lines == {1} and page.labels.tolist() == [0, 0]
 
 
 def test_a_program_that_drops_the_document_says_nothing_of_its_lines():
@@ -233,6 +239,21 @@ def test_a_failed_refiner_is_no_teacher(tmp_path):
     found = sort_out(read_run(str(output / "programs"), str(corpus)))
     assert found.pages == []
     assert found.passed_over["its refiner wrote no usable program"][0] == len(PAGES)
+
+
+def test_lines_that_no_refiner_was_shown_are_unknown(tmp_path):
+    import pyarrow.parquet as pq
+
+    corpus, output = run_of(tmp_path, level="chunk")
+    (part,) = (output / "programs").glob("part-*.parquet")
+    table = pq.read_table(part)
+    rows = table.to_pylist()
+    for row in rows:
+        for stage in row["stages"]:
+            stage["rejected"] = [f"line {number}: {TOO_LONG}" for number in (3, 99)] + ["line 4: another reason"]
+    pq.write_table(table.from_pylist(rows, schema=table.schema), part)
+    pages = {page.id: page for page in sort_out(read_run(str(output / "programs"), str(corpus))).pages}
+    assert pages["page"].labels.tolist() == [1, 1, 0, NEUTRAL, 0, 1, 1]
 
 
 def test_a_table_of_another_tool_labels_by_its_dialect(tmp_path):

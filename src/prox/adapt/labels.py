@@ -6,6 +6,7 @@ labelled by a program is what the executor does with it, without any limits.
 """
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,7 +30,7 @@ from prox.document import Document, split_lines
 from prox.errors import UsageError
 from prox.program import DropDocument, Policy, Program, RemoveLines, Replace, execute, get_dialect
 from prox.runs.gold import DocumentGold, gold_records, parse_gold
-from prox.runs.stages import DROPPED, QUARANTINED
+from prox.runs.stages import DROPPED, QUARANTINED, TOO_LONG
 
 NEUTRAL = -1
 """Label of a line that is left out of training and scoring."""
@@ -145,9 +146,9 @@ def unlabelled_page(document: Document, fields: Mapping[str, Any]) -> LabelledPa
     source = extractor.split("==")[0] if isinstance(extractor, str) and extractor else fields.get("source")
     language = fields.get("language")
     return LabelledPage(
-        id=document.id,
+        id=_writable(document.id),
         source="" if source is None else _writable(str(source)),
-        site=site_of(fields) or document.id,
+        site=site_of(fields) or _writable(document.id),
         language=_writable(language) if isinstance(language, str) else "",
         text=document.text,
         labels=np.full(document.text.count("\n") + 1, NEUTRAL, np.int64),
@@ -281,12 +282,14 @@ class _Judged:
         lines: The program for its lines, None if there is none to learn from.
         keep: What the document level decided; None if it did not, or failed.
         fault: Why `lines` is None.
+        unread: Lines that were too long to be shown to a refiner.
     """
 
     lines: str | None
     keep: bool | None
     dialect: str | None
     fault: str
+    unread: tuple[int, ...] = ()
 
 
 def read_run(
@@ -344,6 +347,8 @@ def _page_of_run(document: Document, judged: _Judged, place: str) -> LabelledPag
             return PassedOver(place, str(error))
         labelled = labelled_by(program, page)
         if not isinstance(labelled, str):
+            unread = [number for number in judged.unread if number < len(labelled.labels)]
+            labelled.labels[unread] = NEUTRAL
             return labelled
         judged = replace(judged, fault=labelled)
     if page.keep is None:
@@ -397,8 +402,12 @@ def _judged(row: dict[str, Any]) -> _Judged:
     elif _drops(lines["program"]):
         fault = "so little was left after editing that the run dropped it"
     else:
-        return _Judged(lines["program"] or "", keep, None, "")
+        unread = [found for each in lines["rejected"] or () if (found := _UNREAD.fullmatch(each))]
+        return _Judged(lines["program"] or "", keep, None, "", tuple(int(found[1]) for found in unread))
     return _Judged(None, keep, None, fault)
+
+
+_UNREAD = re.compile(rf"line (\d{{1,12}}): {re.escape(TOO_LONG)}")
 
 
 def _drops(program: str | None) -> bool:

@@ -49,7 +49,7 @@ def adapt(*arguments):
 def from_scratch(gold, tmp_path_factory):
     """A tagger trained by the command itself on everything in a folder of gold."""
     output = tmp_path_factory.mktemp("taggers") / "scratch"
-    record = json.loads(adapt("--gold", gold, output, "--from", "scratch", "--epochs", 40, "--json"))
+    record = json.loads(adapt("--gold", gold, output, "--from", "scratch", "--epochs", 25, "--json"))
     return output, record
 
 

@@ -25,12 +25,15 @@ from prox.adapt.tagger.network import LineNetwork, Shape, make_batch
 from prox.adapt.tagger.parts import choose_threshold, labelled_parts, train_parts, training_parts
 from prox.adapt.tagger.train import Plan, train
 from prox.errors import UsageError
-from prox.refiners.tagger.features import FloatArray, LineFeatures
+from prox.refiners.tagger.features import FloatArray, LineFeatures, line_features
 from prox.refiners.tagger.weights import embedded_path, weight_arrays
 
 log = logging.getLogger(__name__)
 
 NOISE_THRESHOLD = 0.5
+
+LONGEST_PAGE = 80_000
+"""Lines of a page; a longer one would be a batch that no memory is meant for, and is left out of training."""
 
 FEWEST_PARTS = 50
 """Marked parts of lines in the training pages from which a judge of parts can be trained."""
@@ -74,6 +77,7 @@ class Fitted:
         arrays: What its weights file holds.
         lines, parts, documents: Where each of its three parts is from.
         held_back: The pages with labelled lines that nothing was trained on.
+        judged: The documents that are labelled keep or drop.
         document_scores: Of the judge of documents, in cross-validation by site; None if none was trained.
         pages: How many pages with labelled lines trained, steered, were held back.
         noise_lines, content_lines: Of the training pages.
@@ -86,6 +90,7 @@ class Fitted:
     parts: Origin
     documents: Origin
     held_back: list[LabelledPage]
+    judged: list[LabelledPage]
     document_scores: DocumentScores | None
     pages: dict[str, int]
     noise_lines: int
@@ -116,10 +121,15 @@ def fit_tagger(gold: Sequence[LabelledPage], run: Sequence[LabelledPage], settin
     for page in pages:
         if page.has_lines:
             of_part[part_of_site(page.site)].append(page)
-    training, development = of_part["training"], of_part["development"]
+    training = [page for page in of_part["training"] if len(page.labels) <= LONGEST_PAGE]
+    too_long = len(of_part["training"]) - len(training)
+    of_part["training"], development = training, of_part["development"]
     noise, content = (sum(int((page.labels == label).sum()) for page in training) for label in (1, 0))
-    kept, dropped = (sum(page.keep is keep for page in pages) for keep in (True, False))
+    judged_gold, judged_run = map(_judged, (gold, run))
+    kept, dropped = (sum(page.keep is keep for page in [*judged_gold, *judged_run]) for keep in (True, False))
     notes: list[str] = []
+    if too_long:
+        notes.append(f"{too_long} pages of more than {LONGEST_PAGE:,} lines were left out of training")
     if any(of_part.values()):
         _check_lines(of_part, noise, content)
         log.info("%d pages to train, %d to steer, %d held back", *map(len, of_part.values()))
@@ -145,7 +155,7 @@ def fit_tagger(gold: Sequence[LabelledPage], run: Sequence[LabelledPage], settin
     documents_origin: Origin = "none" if embedded is None else "embedded"
     scores = None
     if min(kept, dropped) >= FEWEST_DOCUMENTS:
-        fitted, scores = _documents(gold, run, logits_of)
+        fitted, scores = _documents(judged_gold, judged_run, logits_of)
         arrays |= fitted
         documents_origin = "trained"
     else:
@@ -157,6 +167,7 @@ def fit_tagger(gold: Sequence[LabelledPage], run: Sequence[LabelledPage], settin
         parts=parts_origin,
         documents=documents_origin,
         held_back=of_part["held-back"],
+        judged=[*judged_gold, *judged_run],
         document_scores=scores,
         pages={name: len(some) for name, some in of_part.items()},
         noise_lines=noise,
@@ -240,12 +251,15 @@ def _content_characters(page: LabelledPage) -> int:
     return sum(len(line) for line, label in zip(page.text.split("\n"), page.labels, strict=True) if label == 0)
 
 
+def _judged(pages: Sequence[LabelledPage]) -> list[LabelledPage]:
+    """The pages with a document label, but blank ones, which no judge ever sees."""
+    return [page for page in pages if page.keep is not None and len(line_features(page.text).rows)]
+
+
 def _documents(
-    gold: Sequence[LabelledPage], run: Sequence[LabelledPage], logits_of: LineLogits
+    extracted: Sequence[LabelledPage], raw: Sequence[LabelledPage], logits_of: LineLogits
 ) -> tuple[dict[str, np.ndarray], DocumentScores]:
     """All judged documents train; what the judge is worth, cross-validation by site says."""
-    extracted = [page for page in gold if page.keep is not None and page.text.strip()]
-    raw = [page for page in run if page.keep is not None and page.text.strip()]
     keep = np.array([int(bool(page.keep)) for page in [*extracted, *raw]])
     sites = [page.site for page in [*extracted, *raw]]
     whole, judged = _views(extracted, raw, logits_of)

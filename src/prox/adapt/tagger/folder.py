@@ -76,7 +76,7 @@ def write_tagger(folder: Path, fitted: Fitted, sources: Sources, settings: Setti
             "tagger": score_held_back(fitted.held_back, TaggerRefiner(Level.CHUNK, tagger=tagger)),
             "embedded": score_held_back(fitted.held_back, TaggerRefiner(Level.CHUNK)),
         },
-        "documents": _document_scores(fitted, [*sources.of_gold.pages, *sources.of_run.pages]),
+        "documents": _document_scores(fitted),
     }
     (folder / CARD_FILE).write_text(_card(record), encoding="utf-8")
     (folder / RECORD_FILE).write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2))
@@ -129,13 +129,12 @@ def _line_figures(scores: Scores) -> dict[str, Any]:
     }
 
 
-def _document_scores(fitted: Fitted, pages: Sequence[LabelledPage]) -> dict[str, Any] | None:
+def _document_scores(fitted: Fitted) -> dict[str, Any] | None:
     """Of the trained judge in cross-validation, and of the embedded one on the same documents."""
     own = fitted.document_scores
     if own is None:
         return None
-    judged = [page for page in pages if page.keep is not None and page.text.strip()]
-    records = ({"id": page.id, "text": page.text, "keep": int(bool(page.keep))} for page in judged)
+    records = ({"id": page.id, "text": page.text, "keep": int(bool(page.keep))} for page in fitted.judged)
     embedded = _score(records, TaggerRefiner(Level.DOCUMENT)).overall.documents
     assert embedded is not None and embedded.auc is not None
     return {

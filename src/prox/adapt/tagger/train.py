@@ -141,7 +141,7 @@ def batches(pages: Sequence[LabelledPage], plan: Plan, chance: random.Random) ->
     for page in order:
         scale = plan.extracted_weight if page.source in ("trafilatura", "resiliparse") else 1.0
         example = make_example(augmented(page, chance), scale)
-        if example is None or len(example.features.rows) > 20 * plan.lines_per_batch:
+        if example is None:
             continue
         if size > plan.lines_per_batch:
             out.append([])
