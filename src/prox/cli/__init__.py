@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from prox.cli.annotate import annotate
 from prox.cli.doctor import doctor
 from prox.cli.execute import execute
 from prox.cli.preview import preview
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 for verb in (refine, status, preview, execute, score, doctor):
     app.command()(verb)
+app.add_typer(annotate, name="annotate")
 
 
 @app.callback(invoke_without_command=True)

@@ -1,0 +1,138 @@
+"""Programs of a strong model, checked and limited: it deletes more than it should."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from prox.chunking import Chunk
+from prox.document import join_lines, split_lines
+from prox.program import (
+    KeepDocument,
+    Operation,
+    Policy,
+    Program,
+    RemoveLines,
+    Replace,
+    ReplaceOnce,
+    count_words,
+    execute,
+)
+
+CHECKING = Policy(errors_allowed=None, least_share=None, least_words=None)
+"""Deletions only. Errors are judged here, not by the executor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A program for a chunk that can be carried out.
+
+    Attributes:
+        program: What is effectively done. Lines count from 0 over the chunk.
+        removed: The share of the chunk's words that it removes.
+        rejected: Why operations were left out, one reason each.
+        trimmed: It removed too much, so that only head and tail are left of it.
+    """
+
+    program: Program
+    removed: float
+    rejected: tuple[str, ...] = ()
+    trimmed: bool = False
+
+
+def checked(chunk: Chunk, programs: Sequence[Program]) -> Checked:
+    """Carry out programs on a chunk, all together; their lines count from 0 over the document."""
+    own = [Program(tuple([moved(operation, -chunk.first_line) for operation in each.operations])) for each in programs]
+    outcome = execute(chunk.text, own, CHECKING)
+    left = outcome.text or ""
+    return Checked(
+        _without_vain_replacements(chunk.text, outcome.program),
+        _share_removed(chunk.text, left),
+        tuple([each.reason for each in outcome.rejected]),
+    )
+
+
+def limited(chunk: Chunk, whole: Checked, most_removed: float) -> Checked | None:
+    """A checked program that removes no larger share of the words than allowed.
+
+    Of one that does, the removals that begin with the chunk's first line or end with its last one are kept, blank lines
+    aside: a strong model is right about head and tail and over-deletes in between (ProX, appendix). None if even these
+    remove too much.
+    """
+    if whole.removed <= most_removed:
+        return whole
+    program = _head_and_tail(chunk.text, whole.program)
+    outcome = execute(chunk.text, program, CHECKING)
+    removed = _share_removed(chunk.text, outcome.text or "")
+    if removed > most_removed:
+        return None
+    return replace(whole, program=outcome.program, removed=removed, trimmed=True)
+
+
+def over_document(chunk: Chunk, program: Program) -> list[Operation]:
+    """The operations with lines that count from 0 over the document; replacements are bound to the chunk's lines."""
+    operations: list[Operation] = []
+    for operation in program.operations:
+        if isinstance(operation, Replace):
+            last = chunk.last_line - chunk.first_line
+            first, last = operation.first or 0, last if operation.last is None else operation.last
+            operation = replace(operation, first=first, last=last)
+        if not isinstance(operation, KeepDocument):
+            operations.append(moved(operation, chunk.first_line))
+    return operations
+
+
+def moved(operation: Operation, by: int) -> Operation:
+    match operation:
+        case RemoveLines(first, last):
+            return RemoveLines(first + by, last + by)
+        case ReplaceOnce(line=line):
+            return replace(operation, line=line + by)
+        case Replace(first=first, last=last):
+            return replace(
+                operation, first=None if first is None else first + by, last=None if last is None else last + by
+            )
+        case _:
+            return operation
+
+
+def _share_removed(before: str, after: str) -> float:
+    words = count_words(before)
+    return (words - count_words(after)) / words if words else 0.0
+
+
+def removed_lines(program: Program) -> set[int]:
+    removals = [each for each in program.operations if isinstance(each, RemoveLines)]
+    return {line for each in removals for line in range(each.first, each.last + 1)}
+
+
+def _without_vain_replacements(text: str, program: Program) -> Program:
+    """Without the replacements that touch only lines which are removed anyway."""
+    removed = removed_lines(program)
+    lines = split_lines(text)
+    operations: list[Operation] = []
+    for operation in program.operations:
+        if isinstance(operation, Replace) and "\n" not in operation.source:
+            last = len(lines) - 1 if operation.last is None else operation.last
+            seen = [lines[line] for line in range(operation.first or 0, last + 1) if line not in removed]
+            if operation.source not in join_lines(seen):
+                continue
+        operations.append(operation)
+    return Program(tuple(operations))
+
+
+def _head_and_tail(text: str, program: Program) -> Program:
+    removed = removed_lines(program)
+    lines = split_lines(text)
+    head = _leading(lines, removed, range(len(lines)))
+    tail = _leading(lines, removed, range(len(lines) - 1, -1, -1))
+    return Program(tuple([RemoveLines(line, line) for line in sorted(head | tail)]))
+
+
+def _leading(lines: Sequence[str], removed: set[int], order: range) -> set[int]:
+    """The removed lines before the first line that has text and stays."""
+    leading: set[int] = set()
+    for line in order:
+        if line in removed:
+            leading.add(line)
+        elif lines[line].strip():
+            break
+    return leading
