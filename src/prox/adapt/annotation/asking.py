@@ -112,15 +112,15 @@ class Asker:
             answer = self._answer(question, messages)
             try:
                 if answer.finish_reason == "length":
-                    raise UnusableError(f"it is cut off after {answer.tokens_out} tokens; be shorter")
+                    raise UnusableError(f"it is cut off after {answer.tokens_out} tokens")
                 return read(plain(answer.text))
             except UnusableError as unusable:
                 if not remaining:
                     raise FailedError(f"unusable answer to {question.prompt}: {unusable}", answer.text) from None
                 with self._lock:
                     self.asked_again += 1
-                messages = (
-                    *question.messages,
+                messages = (  # with all attempts: the same request would get the same answer
+                    *messages,
                     Message("assistant", answer.text),
                     Message("user", f"This answer cannot be used: {unusable}. Answer again, in the form asked for."),
                 )

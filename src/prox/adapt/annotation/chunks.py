@@ -6,7 +6,7 @@ from typing import Any
 
 from prox.adapt.annotation.asking import Asker, FailedError, Question, UnusableError
 from prox.adapt.annotation.prompts import Example, Prompt, conversation, mended
-from prox.adapt.annotation.removals import Checked, checked, limited, over_document
+from prox.adapt.annotation.removals import Checked, checked, document_program, limited, over_document
 from prox.chunking import Chunk, Window, chunk_document
 from prox.document import Document, split_lines
 from prox.program import PROX_CHUNK, KeepDocument, Operation, Policy, Program, count_words, execute
@@ -114,13 +114,14 @@ def label_chunks(document: Document, window: Window, of_chunk: Callable[[Chunk],
     operations: list[Operation] = []
     for chunk, part in parts:
         operations += over_document(chunk, part.program)
-    outcome = execute(document.text, Program(tuple(operations)), Policy.unlimited())
+    program = document_program(document.text, operations)
+    outcome = execute(document.text, program, Policy.unlimited())
     if outcome.rejected:  # each was carried out on its chunk before
         raise FailedError(f"programs do not fit together: {outcome.rejected[0].reason}")
     before, after = count_words(document.text), count_words(outcome.text or "")
     return {
         "raw_text": document.text,
-        "program": (outcome.program if outcome.program.operations else Program((KeepDocument(),))).render(),
+        "program": program.render(),
         "words_before": before,
         "words_after": after,
         "chunks": len(parts),

@@ -55,14 +55,14 @@ def limited(chunk: Chunk, whole: Checked, most_removed: float) -> Checked | None
 
     Of one that does, the removals that begin with the chunk's first line or end with its last one are kept, blank lines
     aside: a strong model is right about head and tail and over-deletes in between (ProX, appendix). None if even these
-    remove too much.
+    remove too much, or there are none.
     """
     if whole.removed <= most_removed:
         return whole
     program = _head_and_tail(chunk.text, whole.program)
     outcome = execute(chunk.text, program, CHECKING)
     removed = _share_removed(chunk.text, outcome.text or "")
-    if removed > most_removed:
+    if removed > most_removed or not program.operations:
         return None
     return replace(whole, program=outcome.program, removed=removed, trimmed=True)
 
@@ -72,12 +72,29 @@ def over_document(chunk: Chunk, program: Program) -> list[Operation]:
     operations: list[Operation] = []
     for operation in program.operations:
         if isinstance(operation, Replace):
-            last = chunk.last_line - chunk.first_line
-            first, last = operation.first or 0, last if operation.last is None else operation.last
-            operation = replace(operation, first=first, last=last)
+            last = chunk.last_line - chunk.first_line if operation.last is None else operation.last
+            operation = replace(operation, first=operation.first or 0, last=last)
         if not isinstance(operation, KeepDocument):
             operations.append(moved(operation, chunk.first_line))
     return operations
+
+
+def document_program(text: str, operations: Sequence[Operation]) -> Program:
+    """The operations of all chunks as one program: replacements in their order, then removals, merged and sorted."""
+    last = text.count("\n")
+    edits: list[Operation] = []
+    for operation in operations:
+        if isinstance(operation, Replace) and (operation.first, operation.last) == (0, last):
+            operation = replace(operation, first=None, last=None)  # so that it can be written in any dialect
+        if not isinstance(operation, RemoveLines):
+            edits.append(operation)
+    runs: list[RemoveLines] = []
+    for line in sorted(removed_lines(Program(tuple(operations)))):
+        if runs and runs[-1].last == line - 1:
+            runs[-1] = RemoveLines(runs[-1].first, line)
+        else:
+            runs.append(RemoveLines(line, line))
+    return Program((*edits, *runs) or (KeepDocument(),))
 
 
 def moved(operation: Operation, by: int) -> Operation:

@@ -1,7 +1,7 @@
 """Chunk labels by a copy with deletions: the model copies the text without its noise, the difference is the program."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from prox.adapt.annotation.asking import Asker, FailedError, Question, UnusableError
@@ -9,8 +9,9 @@ from prox.adapt.annotation.chunks import label_chunks
 from prox.adapt.annotation.prompts import Prompt, conversation, copied_page
 from prox.adapt.annotation.removals import Checked, checked, limited, over_document
 from prox.chunking import Chunk, Window
-from prox.document import Document
+from prox.document import Document, join_lines, split_lines
 from prox.program import Program
+from prox.program.distill import Distilled, Terms, distill
 
 Distill = Callable[[str, str], Program | str]
 """From a raw and a refined text to the program that leads from one to the other, or why there is none."""
@@ -51,30 +52,36 @@ class RewriteTask:
         return label_chunks(document, self.window, lambda chunk: self._of_chunk(document, chunk, asker))
 
     def _of_chunk(self, document: Document, chunk: Chunk, asker: Asker) -> Checked:
-        most = most_tokens(chunk.text)
+        shown = _shown(chunk.text)
+        most = most_tokens(shown)
         question = Question(
             self.prompt.name,
             document.id,
-            conversation(self.prompt, chunk.text),
+            conversation(self.prompt, shown),
             min(most, self.prompt.max_new_tokens or most),
         )
-        whole = asker.ask(question, lambda answer: self._read(answer, chunk))
+        whole = asker.ask(question, lambda answer: self._read(answer, shown, chunk))
         within = limited(chunk, whole, min(self.most_removed, self.prompt.most_removed))
         if within is None:
             raise FailedError(f"removes too much: {self.prompt.name} {whole.removed:.0%} of a chunk")
         return within
 
-    def _read(self, answer: str, chunk: Chunk) -> Checked:
-        refined = copied_page(answer, chunk.text)
+    def _read(self, answer: str, shown: str, chunk: Chunk) -> Checked:
+        refined = copied_page(answer, shown)
         if refined is None:
             raise UnusableError("it is not one page between <page> and </page>")
-        program = self.distill(chunk.text, refined)
+        program = self.distill(shown, refined)
         if isinstance(program, str):
             raise UnusableError(f"it is not the page with deletions only: {program}")
         whole = checked(chunk, [Program(tuple(over_document(chunk, program)))])
         if whole.rejected:
             raise UnusableError(f"it is not the page with deletions only: {whole.rejected[0]}")
-        return whole
+        return replace(whole, program=program)  # as it was distilled: `replace_str` names one place
+
+
+def _shown(text: str) -> str:
+    r"""Without white space at the ends of lines, `\r` among it: models do not copy it, and it is no noise to remove."""
+    return join_lines([line.rstrip() for line in split_lines(text)])
 
 
 def most_tokens(text: str) -> int:
@@ -83,8 +90,6 @@ def most_tokens(text: str) -> int:
 
 
 def distilled(raw: str, refined: str) -> Program | str:
-    """The minimal program from one text to the other, or why there is none."""
-    from prox.program.distill import Distilled, distill  # type: ignore[import-not-found,unused-ignore]
-
-    result = distill(raw, refined)
-    return result.program if isinstance(result, Distilled) else str(result.reason)
+    """The smallest program from one text to the other, or why there is none. Any number of deletions is taken."""
+    result = distill(raw, refined, Terms(least_deleted=0))
+    return result.program if isinstance(result, Distilled) else f"{result.reason} {result.detail}".strip()
