@@ -29,7 +29,7 @@ def test_answers_are_there_again(tmp_path):
     assert answers.spent == Spent(5, 50, 10)
 
 
-def test_an_answer_is_on_the_disk_before_it_is_used(tmp_path):
+def test_an_answer_is_in_the_file_before_it_is_used(tmp_path):
     answers = Answers(str(tmp_path))
     answers.add("key", Answer("text"), {"document": "d"})
     (line,) = (tmp_path / "answers.jsonl").read_text().splitlines()

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import threading
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from prox.corpora import json_text
 from prox.refiners.language_model.engine import Message
 
 _FILE = "answers.jsonl"
+_SYNC_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,9 @@ def request_key(model: str, messages: tuple[Message, ...], max_new_tokens: int) 
 class Answers:
     """An append-only file in a folder, one answer a line. For one process at a time, and any number of its threads.
 
-    A line is on the disk before `add` returns. A killed process can leave a torn last line, which is cut off when the
-    file is opened; any other line that cannot be read is passed over and counted.
+    A line is with the operating system before `add` returns, so that a killed process loses none, and on the disk a
+    second later, in case the machine fails. A torn last line is cut off when the file is opened; any other line that
+    cannot be read is passed over and counted.
 
     Attributes:
         unreadable: Lines that were passed over.
@@ -56,6 +59,7 @@ class Answers:
         self.unreadable = 0
         self._known: dict[str, Answer] = {}
         self._lock = threading.Lock()
+        self._synced = 0.0
         self._file = path.open("a+b", buffering=0)
         self._read(path)
 
@@ -91,14 +95,17 @@ class Answers:
                 written = 0
                 while written < len(line):
                     written += self._file.write(line[written:])
-                os.fsync(self._file.fileno())
+                if time.monotonic() - self._synced > _SYNC_SECONDS:
+                    os.fsync(self._file.fileno())
+                    self._synced = time.monotonic()
             except OSError:
                 self._file.truncate(end)  # half a line would spoil the next one
                 raise
             self._known[key] = answer
 
     def close(self) -> None:
-        self._file.close()
+        with self._file:
+            os.fsync(self._file.fileno())
 
     def _read(self, path: Path) -> None:
         whole = 0
