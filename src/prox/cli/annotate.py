@@ -130,7 +130,7 @@ def chunks(
     window: Annotated[int, typer.Option(min=1, metavar="WORDS", help="Words that the model reads at once.")] = 1500,
     most_removed: Annotated[
         float, typer.Option(min=0, max=1, metavar="SHARE", help="Of a chunk's words that all kinds of noise may take.")
-    ] = 0.6,
+    ] = 0.8,
     criteria: Criteria = None,
     re_asks: ReAsks = 2,
     max_requests: MaxRequests = None,

@@ -26,6 +26,9 @@ class FakeServer:
         self._lock = threading.Lock()
         self._wait = wait
 
+    def close(self):
+        """Nothing is open."""
+
     def generate(self, requests):
         (request,) = requests
         with self._lock:

@@ -18,7 +18,7 @@ PAGE = f"""Home | News
 © 2019 River News"""
 
 
-def task(window=1500, most_removed=0.6):
+def task(window=1500, most_removed=0.8):
     return ChunkTask(tuple([PROMPTS[kind] for kind in KINDS]), annotation_window(window), most_removed)
 
 
@@ -118,15 +118,23 @@ def test_of_a_program_that_removes_too_much_head_and_tail_are_left(asker):
     assert label["trimmed_chunks"] == 1
 
 
-def test_a_program_whose_head_and_tail_are_too_much_is_no_label(asker):
-    ask, _ = asker("remove_lines(0, 3)", "keep_chunk()")
-    with pytest.raises(FailedError, match=r"removes too much: navigation 9.% of a chunk"):
-        task().label(Document("d", PAGE), ask)
+def test_head_and_tail_of_one_kind_may_be_long_as_long_as_all_kinds_together_are_within_their_limit(asker):
+    lines = [*["Menu " * 12] * 3, *split_lines(PAGE)[1:]]
+    ask, _ = asker("remove_lines(0, 2)\nremove_lines(4, 4)", "keep_chunk()")
+    assert PROMPTS["navigation"].most_removed < 0.5
+    label = task().label(Document("d", join_lines(lines)), ask)
+    assert Program.parse(label["program"]).operations == (RemoveLines(0, 2),) and label["trimmed_chunks"] == 1
 
 
 def test_a_program_that_removes_too_much_in_the_middle_alone_is_no_label(asker):
     ask, _ = asker("remove_lines(1, 3)", "keep_chunk()")
     with pytest.raises(FailedError, match="removes too much: navigation"):
+        task().label(Document("d", PAGE), ask)
+
+
+def test_a_chunk_that_is_removed_nearly_whole_is_no_label(asker):
+    ask, _ = asker("remove_lines(0, 3)", "keep_chunk()")
+    with pytest.raises(FailedError, match=r"removes too much: all kinds together 9.% of a chunk"):
         task().label(Document("d", PAGE), ask)
 
 

@@ -150,7 +150,7 @@ def test_a_server_that_is_lost_ends_the_call_and_nothing_is_lost(corpus, tmp_pat
     server = FakeServer(*[scores()] * 10, lost)
     result = label(corpus, server, tmp_path / "out", threads=2)
     assert "in a row failed" in result.stopped and not result.record["budget_spent"]
-    assert result.record["labelled"] == 10 and len(server.requests) < 40
+    assert result.record["labelled"] == 10 and len(server.requests) < 55
     assert label(corpus, FakeServer(scores()), tmp_path / "out").record["this_time"]["requests"] == 50
 
 
@@ -235,11 +235,8 @@ def engine_call(corpus, url, output, **settings):
 
     options = {"concurrency": 4, "backoff": 0.01}
     settings = Settings(str(output), "small", f"openai:small@{url}", **settings)
-    server = load_server(ModelSpec("openai", "small", url=url), options)
-    try:
-        return annotate(TASK, Source((str(corpus),), 60), settings, lambda: server)
-    finally:
-        server.close()
+    spec = ModelSpec("openai", "small", url=url)
+    return annotate(TASK, Source((str(corpus),), 60), settings, lambda: load_server(spec, options))
 
 
 def test_faults_of_a_server_are_gone_through(corpus, tmp_path):
@@ -286,6 +283,32 @@ def stored(output):
     return {json.loads(line)["request"] for line in path.read_bytes().splitlines(True) if line.endswith(b"\n")}
 
 
+def begin(corpus, output, server, concurrency):
+    arguments = ["annotate", "documents", str(corpus), str(output), "--model", f"openai:small@{server.url}"]
+    arguments += ["-n", "60", "--engine-option", f"concurrency={concurrency}"]
+    return subprocess.Popen(
+        [sys.executable, "-c", CALL, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def test_an_interrupted_command_ends_at_once_with_its_labels_and_says_how_to_go_on(corpus, tmp_path):
+    arrived = []
+
+    def behaviour(body, path, times):
+        if path == "/chat/completions":
+            arrived.append(1)
+        return Instruction(fault="hang") if len(arrived) > 20 else None
+
+    with FaultyServer(answer=lambda page: scores(), behaviour=behaviour) as server:
+        process = begin(corpus, tmp_path / "out", server, 4)
+        while len(arrived) < 24 and process.poll() is None:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=20)
+    assert process.returncode == 1 and "The same command again goes on" in out and "Traceback" not in out
+    assert len(rows(tmp_path / "out/labels.jsonl")) == 20 == len(stored(tmp_path / "out"))
+
+
 def test_killed_at_random_moments_no_answered_request_is_sent_again(corpus, tmp_path):
     chance = random.Random(int(os.environ.get("PROX_TEST_SEED", "0")))
     kills, concurrency = 4, 4
@@ -293,11 +316,7 @@ def test_killed_at_random_moments_no_answered_request_is_sent_again(corpus, tmp_
     with watched.server as server:
 
         def call(output):
-            arguments = ["annotate", "documents", str(corpus), str(output), "--model", f"openai:small@{server.url}"]
-            arguments += ["-n", "60", "--engine-option", f"concurrency={concurrency}"]
-            return subprocess.Popen(
-                [sys.executable, "-c", CALL, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-            )
+            return begin(corpus, output, server, concurrency)
 
         output = tmp_path / "killed"
         answered_before: list[tuple[int, set[str]]] = []

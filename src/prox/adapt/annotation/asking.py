@@ -25,6 +25,8 @@ class Server(Protocol):
 
     def generate(self, requests: Sequence[Request]) -> list[Completion]: ...
 
+    def close(self) -> None: ...
+
 
 class UnusableError(Exception):
     """An answer is not of the form that was asked for; the text says to the model what is wrong."""
@@ -158,6 +160,8 @@ class Asker:
             spent = Spent(1, completion.tokens_in, completion.tokens_out)
             if completion.error:
                 self._failed(completion)
+            with self._lock:
+                self._in_a_row = 0
             answer = Answer(completion.text, completion.finish_reason, completion.tokens_in, completion.tokens_out)
             about = {"model": self._model, "prompt": question.prompt, "document": question.document}
             self._answers.add(key, answer, about)
@@ -165,7 +169,6 @@ class Asker:
             with self._lock:
                 self.asked += spent
             self._budget.settle(most, spent)
-        self._in_a_row = 0
         return answer
 
     def _failed(self, completion: Completion) -> None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
 from prox.adapt.annotation.asking import Asker, FailedError, Question, UnusableError
 from prox.adapt.annotation.prompts import Example, Prompt, conversation, mended
-from prox.adapt.annotation.removals import Checked, checked, document_program, limited, over_document
+from prox.adapt.annotation.removals import Checked, checked, document_program, over_document, trimmed
 from prox.chunking import Chunk, Window, chunk_document
 from prox.document import Document, split_lines
 from prox.program import PROX_CHUNK, KeepDocument, Operation, Policy, Program, count_words, execute
@@ -29,6 +29,9 @@ def annotation_window(words: int) -> Window:
 @dataclass(frozen=True, slots=True)
 class ChunkTask:
     """Asks three times for each chunk, once for each kind of noise.
+
+    A program that removes more than its kind may is trimmed to head and tail; so is what they remove together, and if
+    that is still too much, there is no label.
 
     Attributes:
         by_kind: The prompts, in the order of `KINDS`.
@@ -62,9 +65,7 @@ class ChunkTask:
         parts = [self._of_kind(prompt, document, chunk, asker) for prompt in self.by_kind]
         programs = [Program(tuple(over_document(chunk, part.program))) for part in parts]
         merged = checked(chunk, programs)
-        within = limited(chunk, merged, self.most_removed)
-        if within is None:
-            raise FailedError(f"removes too much: all kinds together {merged.removed:.0%} of a chunk")
+        within = limited(chunk, merged, self.most_removed, "all kinds together")
         rejected = tuple([reason for part in parts for reason in part.rejected]) + merged.rejected
         return replace(within, rejected=rejected, trimmed=within.trimmed or any(part.trimmed for part in parts))
 
@@ -75,10 +76,25 @@ class ChunkTask:
         )
         question = Question(prompt.name, document.id, conversation(prompt, page, examples), prompt.max_new_tokens or 1)
         whole = asker.ask(question, lambda answer: read_program(answer, chunk))
-        within = limited(chunk, whole, prompt.most_removed)
-        if within is None:
-            raise FailedError(f"removes too much: {prompt.name} {whole.removed:.0%} of a chunk")
-        return within
+        if whole.removed <= prompt.most_removed:
+            return whole
+        return trimmed(chunk, whole) or _too_much(whole, prompt.name)
+
+
+def limited(chunk: Chunk, whole: Checked, most_removed: float, what: str) -> Checked:
+    """A program as it is, or trimmed, so that it removes no larger share of the words than allowed.
+
+    Raises:
+        FailedError: Even what it removes at head and tail is too much, or that is nothing.
+    """
+    if whole.removed <= most_removed:
+        return whole
+    part = trimmed(chunk, whole)
+    return part if part and part.removed <= most_removed else _too_much(whole, what)
+
+
+def _too_much(whole: Checked, what: str) -> NoReturn:
+    raise FailedError(f"removes too much: {what} {whole.removed:.0%} of a chunk")
 
 
 def read_program(answer: str, chunk: Chunk) -> Checked:

@@ -50,20 +50,17 @@ def checked(chunk: Chunk, programs: Sequence[Program]) -> Checked:
     )
 
 
-def limited(chunk: Chunk, whole: Checked, most_removed: float) -> Checked | None:
-    """A checked program that removes no larger share of the words than allowed.
+def trimmed(chunk: Chunk, whole: Checked) -> Checked | None:
+    """What a program removes at the head and at the tail of its chunk, and no more; None if that is nothing.
 
-    Of one that does, the removals that begin with the chunk's first line or end with its last one are kept, blank lines
-    aside: a strong model is right about head and tail and over-deletes in between (ProX, appendix). None if even these
-    remove too much, or there are none.
+    These are the lines that are removed from the chunk's first line on, and up to its last one, blank lines aside. A
+    strong model is right about them and over-deletes in between (ProX, appendix).
     """
-    if whole.removed <= most_removed:
-        return whole
     program = _head_and_tail(chunk.text, whole.program)
+    if not program.operations:
+        return None
     outcome = execute(chunk.text, program, CHECKING)
     removed = _share_removed(chunk.text, outcome.text or "")
-    if removed > most_removed or not program.operations:
-        return None
     return replace(whole, program=outcome.program, removed=removed, trimmed=True)
 
 

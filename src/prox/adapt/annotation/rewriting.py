@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from prox.adapt.annotation.asking import Asker, FailedError, Question, UnusableError
-from prox.adapt.annotation.chunks import label_chunks
+from prox.adapt.annotation.asking import Asker, Question, UnusableError
+from prox.adapt.annotation.chunks import label_chunks, limited
 from prox.adapt.annotation.prompts import Prompt, conversation, copied_page
-from prox.adapt.annotation.removals import Checked, checked, limited, over_document
+from prox.adapt.annotation.removals import Checked, checked, over_document
 from prox.chunking import Chunk, Window
 from prox.document import Document, join_lines, split_lines
 from prox.program import Program
@@ -61,10 +61,7 @@ class RewriteTask:
             min(most, self.prompt.max_new_tokens or most),
         )
         whole = asker.ask(question, lambda answer: self._read(answer, shown, chunk))
-        within = limited(chunk, whole, min(self.most_removed, self.prompt.most_removed))
-        if within is None:
-            raise FailedError(f"removes too much: {self.prompt.name} {whole.removed:.0%} of a chunk")
-        return within
+        return limited(chunk, whole, min(self.most_removed, self.prompt.most_removed), self.prompt.name)
 
     def _read(self, answer: str, shown: str, chunk: Chunk) -> Checked:
         refined = copied_page(answer, shown)

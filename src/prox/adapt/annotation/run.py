@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -109,14 +110,14 @@ def annotate(
 ) -> Result:
     """Label documents, with what is known already and as far as the budget goes.
 
-    Every answer is on the disk before anything is made of it; labels are made from the answers at the end of each call.
+    Every answer is written before anything is made of it; labels are made from the answers at the end of each call.
     So a call that was killed loses nothing but the answers that had not arrived.
 
     Args:
         task: `DocumentTask`, `ChunkTask` or `RewriteTask`.
         source: Which documents.
         settings: How to ask.
-        connect: To the server, called when the documents are known. Its `close`, if it has one, ends all requests.
+        connect: To the server, called when the documents are known; it is closed at the end.
         on_progress: Told now and then.
 
     Raises:
@@ -128,19 +129,15 @@ def annotate(
     with locked(output):
         level = Level.DOCUMENT if task.name == "documents" else Level.CHUNK
         seeds = find_seeds(source, level, output, lambda records: on_progress(Progress(records)))
-        answers = Answers(f"{output}/answers")
-        try:
-            work = _Work(task, seeds, settings, connect(), answers, on_progress)
+        with closing(connect()) as server, closing(Answers(f"{output}/answers")) as answers:
+            work = _Work(task, seeds, settings, server, answers, on_progress)
             interrupted = work.run()
             record = work.record(source)
-            result = Result(record, record["stopped"], interrupted)
-            work.write(output, result.record)
-        finally:
-            answers.close()
+            work.write(output, record)
     if not work.labels and work.failures and not interrupted:
         reason, count = Counter(each.reason for each in work.failures.values()).most_common(1)[0]
         raise RunError(f"no document could be labelled; {count} times: {reason}. {output}/{FAILED} has all of them")
-    return result
+    return Result(record, record["stopped"], interrupted)
 
 
 def _prepared(given: str, task: Task) -> str:
@@ -204,9 +201,7 @@ class _Work:
                     waiting = self._settled(waiting)
             except BaseException as error:
                 self.asker.stop("interrupted")
-                close = getattr(self._server, "close", None)
-                if close is not None:
-                    close()
+                self._server.close()
                 if isinstance(error, KeyboardInterrupt):
                     return True
                 raise
