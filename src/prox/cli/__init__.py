@@ -7,6 +7,7 @@ import sys
 import typer
 
 from prox.cli.annotate import annotate
+from prox.cli.distill import distill
 from prox.cli.doctor import doctor
 from prox.cli.execute import execute
 from prox.cli.preview import preview
@@ -25,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (refine, status, preview, execute, score, doctor):
+for verb in (refine, status, preview, execute, score, distill, doctor):
     app.command()(verb)
 app.add_typer(annotate, name="annotate")
 

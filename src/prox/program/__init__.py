@@ -1,6 +1,7 @@
 """The language of edits: operations, programs, their dialects, and the one executor. Standard library only."""
 
 from prox.program.dialects import PROX_CHUNK, PROX_DOCUMENT, REFINEX, ULTRAX, Dialect, get_dialect
+from prox.program.distill import Distilled, Refused, Terms, distill
 from prox.program.executor import Outcome, Rejected, execute
 from prox.program.metrics import (
     Counts,
@@ -34,6 +35,7 @@ __all__ = [
     "ULTRAX",
     "Counts",
     "Dialect",
+    "Distilled",
     "DocumentScore",
     "DropDocument",
     "InsertLine",
@@ -43,14 +45,17 @@ __all__ = [
     "ParseError",
     "Policy",
     "Program",
+    "Refused",
     "Rejected",
     "RemoveLines",
     "Replace",
     "ReplaceOnce",
     "Scope",
+    "Terms",
     "auc",
     "content_counts",
     "count_words",
+    "distill",
     "document_score",
     "execute",
     "failure_ratio",

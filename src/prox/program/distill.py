@@ -44,7 +44,7 @@ class Distilled:
     Attributes:
         program: Without operations if the texts are the same.
         proven: Whether no program has fewer operations, of those that remove lines and, one by one, runs of characters
-            inside lines. False where the search was cut short, lines were joined, or the refined text has something new.
+            inside lines. False where the search was cut short, lines were joined, or some of the refined text is new.
         deleted, inserted: Characters, line breaks with them.
     """
 
@@ -203,9 +203,7 @@ def _program(
         elif len(before) == len(after) == 1:
             operations += _inside(change.first, before[0], after[0])
         else:
-            text = join_lines(before)
-            for source, new in anchored(text, _one_hunk(text, join_lines(after))):
-                operations.append(Replace(source, new, change.first, change.last - 1))
+            operations += _across(change.first, join_lines(before), join_lines(after))
     if operations:
         operations = _shared(operations, lines, target, alignment.changes)
     ordered: list[Operation] = sorted([*operations, *[RemoveLines(*each) for each in removals]], key=_place)
@@ -236,11 +234,26 @@ def _inside(number: int, raw: str, refined: str) -> list[Operation]:
     removal = fewest_runs(raw, refined) if len(refined) < len(raw) else None
     if removal is None:
         return [ReplaceOnce(number, source, new) for source, new in anchored(raw, _hunks(raw, refined))]
-    hunks = [Hunk(start, end, "") for start, end in removal.runs]
+    hunks: list[Hunk] = []
+    for start, end in removal.runs:
+        # The same removal as far to the left as it goes: " [edit]", not "[edit] ", as at the end of a line.
+        low = hunks[-1].end + 1 if hunks else 0
+        while start > low and raw[start - 1] == raw[end - 1]:
+            start, end = start - 1, end - 1
+        hunks.append(Hunk(start, end, ""))
     first = raw[hunks[0].start : hunks[0].end]
     if len(hunks) > 1 and raw.replace(first, "") == refined:
         return [Replace(first, "", number, number)]
     return [ReplaceOnce(number, source, new) for source, new in anchored(raw, hunks)]
+
+
+def _across(first: int, raw: str, refined: str) -> list[Operation]:
+    """The operations for lines that were joined, or for a part that was rewritten."""
+    last = first + raw.count("\n")
+    for joint in ("", " "):
+        if raw.replace("\n", joint) == refined:  # every line break of a paragraph
+            return [Replace("\n", joint, first, last)]
+    return [Replace(source, new, first, last) for source, new in anchored(raw, _one_hunk(raw, refined))]
 
 
 MOST_SHARED = 16

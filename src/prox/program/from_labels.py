@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+from prox.program.anchoring import anchored
+from prox.program.minimal_edits import Hunk
 from prox.program.operations import Operation, Program, RemoveLines, ReplaceOnce
 
 Places = tuple[int, int]
@@ -22,8 +24,8 @@ def program_from_labels(
         lines: Of the document, or of a part of it.
         noise: 1 for each noise line.
         neutral: Numbers of lines whose label does not count.
-        partials: By line, start and end of noise inside it. A string that is not the only one of its kind in its line
-            is left, because no operation could name it.
+        partials: By line, start and end of noise inside it. Where such a string is not the only one of its kind in its
+            line, the operation names it with some context, which stays.
 
     >>> print(program_from_labels(["Home", "Log in", "It rains. [edit]", "©"], [1, 1, 0, 1], partials={2: [(9, 16)]}))
     remove_lines(line_start=0, line_end=1)
@@ -42,10 +44,19 @@ def program_from_labels(
         if run:
             operations.append(RemoveLines(run[0], run[1]))
             run = None
-        for start, end in sorted(partials.get(number, ())):
-            source = line[start:end]
-            if source and line.count(source) == 1:
-                operations.append(ReplaceOnce(number, source))
+        if hunks := _hunks(partials.get(number, ())):
+            operations += [ReplaceOnce(number, source, target) for source, target in anchored(line, hunks)]
     if run:
         operations.append(RemoveLines(run[0], run[1]))
     return Program(tuple(operations))
+
+
+def _hunks(places: Sequence[Places]) -> list[Hunk]:
+    """Places in order; those that overlap or touch are one."""
+    hunks: list[Hunk] = []
+    for start, end in sorted(places):
+        if hunks and start <= hunks[-1].end:
+            hunks[-1] = Hunk(hunks[-1].start, max(end, hunks[-1].end), "")
+        elif start < end:
+            hunks.append(Hunk(start, end, ""))
+    return hunks

@@ -1,8 +1,9 @@
 """Which lines of a raw text the lines of a refined one come from."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 from prox.program.minimal_edits import common_length, common_prefix, common_suffix, fewest_runs
@@ -35,9 +36,8 @@ class Alignment:
 Path: TypeAlias = "tuple[Change, Path | None]"
 States: TypeAlias = "dict[int, tuple[int, Path | None]]"
 
-STEPS = 4_000
-"""Steps for a whole search; beyond, the texts are cut at lines that both have once. And for each line of both texts:"""
-STEPS_PER_LINE = 8
+STEPS, STEPS_PER_LINE, MOST_STEPS = 4_000, 4, 60_000
+"""Steps of a search, and more for each line of both texts; beyond, the texts are cut at lines that both have once."""
 JOINED = 8
 """Lines that are tried as the origin of one refined line, at most."""
 
@@ -58,11 +58,13 @@ def align_removals(raw: Sequence[str], refined: Sequence[str]) -> Alignment | No
     first = common_prefix(raw, refined, 0, len(raw), 0, len(refined))
     end = common_suffix(raw, refined, first, len(raw), first, len(refined))
     inner, target = raw[first : len(raw) - end], refined[first : len(refined) - end]
-    limit = STEPS + STEPS_PER_LINE * (len(inner) + len(target))
+    limit = min(MOST_STEPS, STEPS + STEPS_PER_LINE * (len(inner) + len(target)))
     search = _Search(inner, target, most, limit)
     changes = search.run()
     if whole is not None and changes is None:
         return _removals(whole.runs, proven and not search.stopped)
+    if changes is None and not is_subsequence("\n".join(target), "\n".join(inner)):
+        return None
     if changes is None and search.stopped:
         changes = _part_by_part(inner, target, limit)
     elif changes is None:
@@ -133,12 +135,21 @@ class _Search:
     def run(self) -> list[Change] | None:
         """The changes; `None` if there are none with `most` operations or fewer, or the search was stopped."""
         states: States = {-1: (0, None)}
-        for index in range(len(self.refined)):
+        end, size = len(self.raw), len(self.refined)
+        index = 0
+        while index < size:
+            if len(states) == 1:  # and where it goes on with equal lines, no other is as good
+                ((place, state),) = states.items()
+                same = common_prefix(self.raw, self.refined, place + 1, end, index, size)
+                if same:
+                    states = {place + same: state}
+                    index += same
+                    continue
             states = self._row(index, states)
+            index += 1
             if not states or self.stopped:
                 self.proven = False
                 return None
-        end, size = len(self.raw), len(self.refined)
         ends = [(count + (place + 1 < end), place, path) for place, (count, path) in states.items()]
         fewest, place, path = min(ends, key=lambda each: each[0])
         if fewest > self.most:
@@ -152,7 +163,7 @@ class _Search:
     def _least(self) -> list[int]:
         """Operations that must follow a row: a removal for each pair of lines that do not stand side by side in the
         raw text, or a change of a line for two such pairs."""
-        pairs = set(zip(self.raw, self.raw[1:], strict=False))
+        pairs = set(pairwise(self.raw))
         size = len(self.refined)
         least = [0] * (size + 2)
         for index in range(size - 2, -1, -1):
@@ -172,7 +183,7 @@ class _Search:
         left = len(self.raw) - (len(self.refined) - index) if self.joined == 1 else len(self.raw) - 1
         for place in self._candidates(next(iter(states)) + 1, left, equal, states, cheapest, following):
             self.steps += 1
-            if self.stopped:
+            if self.steps > self.limit:
                 break
             while coming is not None and coming[0] < place - 1:
                 if gap is None or coming[1][0] < gap[0]:
@@ -211,6 +222,7 @@ class _Search:
     ) -> Iterator[int]:
         """All places from which the row's line may come, until one is found that leaves room for few others: equal
         lines, and those right behind a state."""
+        found = None
         while place <= left:
             yield place
             found = following.get(place)
@@ -219,9 +231,10 @@ class _Search:
                 break
         if place > left:
             return
-        rest = set(equal[bisect_left(equal, place) :])
-        rest.update([state + 1 for state in states if state + 1 >= place])
-        yield from sorted([each for each in rest if each <= left])
+        rest = {state + 1 for state in states if place <= state + 1 <= left}
+        if found is None or found[0] > cheapest:  # a removal before it costs one more than the cheapest state
+            rest.update(equal[bisect_left(equal, place) : bisect_right(equal, left)])
+        yield from sorted(rest)
 
     def _origins(self, place: int, line: str) -> Iterator[tuple[int, int]]:
         """Where raw lines from `place` on end that become `line` by removals inside them, and how many they take."""
@@ -313,6 +326,8 @@ def align_rewrite(raw: Sequence[str], refined: Sequence[str]) -> list[Change]:
         size = sum(map(len, inner)) * sum(map(len, target))
         if not inner or not target or len(inner) == len(target) == 1:
             changes.append(part)
+        elif (unwrapped := _unwrapped(inner, target)) is not None:
+            changes += [_moved(change, part.first, part.start) for change in unwrapped]
         elif (removals := align_removals(inner, target)) is not None:
             changes += [_moved(change, part.first, part.start) for change in removals.changes]
         elif len(inner) * len(target) > PAIRS or size > CHARACTERS:
@@ -322,14 +337,32 @@ def align_rewrite(raw: Sequence[str], refined: Sequence[str]) -> list[Change]:
     return changes
 
 
+def _unwrapped(raw: Sequence[str], refined: Sequence[str]) -> list[Change] | None:
+    """The changes if all that happened is that lines were joined by spaces."""
+    changes: list[Change] = []
+    first = 0
+    for index, line in enumerate(refined):
+        place, size = first, -1
+        while place < len(raw) and size < len(line):
+            size += len(raw[place]) + 1
+            place += 1
+        if " ".join(raw[first:place]) != line:
+            return None
+        if place - first > 1:
+            changes.append(Change(first, place, index, index + 1))
+        first = place
+    return changes if first == len(raw) else None
+
+
 def _closest(raw: Sequence[str], refined: Sequence[str]) -> list[Change]:
     """Pair lines so that as many characters as possible stay; lines without a partner are removed, or new."""
+    shared = [[_shared(line, other) for other in refined] for line in raw]
     kept = [[0] * (len(refined) + 1) for _ in range(len(raw) + 1)]
     for place in range(len(raw) - 1, -1, -1):
-        line, row, below = raw[place], kept[place], kept[place + 1]
+        row, below = kept[place], kept[place + 1]
         for index in range(len(refined) - 1, -1, -1):
-            shared = _shared(line, refined[index])
-            row[index] = max(below[index], row[index + 1], shared + below[index + 1] if shared else 0)
+            both = shared[place][index]
+            row[index] = max(below[index], row[index + 1], both + below[index + 1] if both else 0)
     changes: list[Change] = []
     place = index = first = start = 0
 
@@ -341,8 +374,8 @@ def _closest(raw: Sequence[str], refined: Sequence[str]) -> list[Change]:
             changes.append(Change(place, place, start, index))
 
     while place < len(raw) and index < len(refined):
-        shared = _shared(raw[place], refined[index])
-        if shared and kept[place][index] == shared + kept[place + 1][index + 1]:
+        both = shared[place][index]
+        if both and kept[place][index] == both + kept[place + 1][index + 1]:
             close()
             if raw[place] != refined[index]:
                 changes.append(Change(place, place + 1, index, index + 1))

@@ -6,6 +6,7 @@ Sequences are texts (of characters) or lists of lines. Ranges are half open.
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 Range: TypeAlias = tuple[int, int]
@@ -109,7 +110,7 @@ def _between(raw: Sequence[str], refined: Sequence[str]) -> Removal | None:
     greedy = _greedy(raw, refined, places)
     if greedy is None:
         return None
-    pairs = set(zip(raw, raw[1:], strict=False))
+    pairs = set(pairwise(raw))
     least = [0] * len(refined)  # runs that must follow element j, as no such pair stands side by side in `raw`
     for index in range(len(refined) - 2, -1, -1):
         least[index] = least[index + 1] + ((refined[index], refined[index + 1]) not in pairs)
