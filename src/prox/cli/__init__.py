@@ -7,6 +7,7 @@ import sys
 import typer
 
 from prox.cli.adapt import adapt
+from prox.cli.annotate import annotate
 from prox.cli.distill import distill
 from prox.cli.doctor import doctor
 from prox.cli.execute import execute
@@ -29,6 +30,7 @@ app = typer.Typer(
 for verb in (refine, status, preview, execute, score, distill, doctor):
     app.command()(verb)
 app.add_typer(adapt)
+app.add_typer(annotate, name="annotate")
 
 
 @app.callback(invoke_without_command=True)

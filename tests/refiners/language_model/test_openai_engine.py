@@ -589,3 +589,31 @@ def test_comparisons_fail_like_completions():
     with FaultyServer(behaviour=always(error(400, "logprobs, whatever is asked"))) as server:
         assert compared(server).error == "server error: 400 logprobs, whatever is asked"
         assert server.requests["/completions"] == 3
+
+
+def test_a_server_that_wants_to_be_asked_otherwise_is_asked_so_from_then_on():
+    """OpenAI's models that think refuse `max_tokens` and any temperature."""
+
+    def behaviour(request, path, count):
+        if path == "/models":
+            return None
+        if "max_tokens" in request:
+            return error(400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.")
+        if "temperature" in request:
+            return error(400, "Unsupported value: 'temperature' does not support 0 with this model.")
+        return None
+
+    with FaultyServer(behaviour=behaviour) as server, engine_at(server) as engine:
+        completions = engine.generate([Request(f"page {n}", max_new_tokens=9) for n in range(8)])
+        assert [completion.text for completion in completions] == ["keep_doc()"] * 8
+        seen = len(server.bodies)
+        assert not engine.generate([CHAT])[0].error and len(server.bodies) == seen + 1
+        assert server.bodies[-1]["max_completion_tokens"] == 256 and "temperature" not in server.bodies[-1]
+
+
+def test_a_server_that_refuses_every_way_of_asking_is_believed():
+    with FaultyServer(
+        behaviour=failing(then=error(400, "no max_completion_tokens, temperature not supported"))
+    ) as server:
+        assert "max_completion_tokens" in one(server).error
+        assert server.requests["/completions"] == 2

