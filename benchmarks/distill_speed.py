@@ -19,6 +19,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from gold import BESIDE
+
 from prox.program import Distilled, Policy, Program, RemoveLines, ReplaceOnce, Terms, distill, execute
 from prox.program.from_labels import program_from_labels
 
@@ -117,7 +119,7 @@ def rate(pairs: Sequence[Pair]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Speed and size of distilled programs.")
-    parser.add_argument("gold", nargs="+", type=Path)
+    parser.add_argument("gold", nargs="*", type=Path, default=sorted((BESIDE / "public").glob("*.jsonl.gz")))
     parser.add_argument("--edits", type=int, default=10_000)
     parser.add_argument("--pages", type=int, default=400, help="pairs that difflib is timed on, of each kind")
     options = parser.parse_args()

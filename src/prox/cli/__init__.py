@@ -27,10 +27,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (refine, status, preview, execute, score, distill, doctor):
+for verb in (refine, status, preview, execute, score, doctor):
     app.command()(verb)
-app.add_typer(adapt)
 app.add_typer(annotate, name="annotate")
+app.command()(distill)
+app.add_typer(adapt)
 
 
 @app.callback(invoke_without_command=True)

@@ -77,7 +77,7 @@ class Settings:
 
 
 Judge = Callable[[PreTrainedModel], Mapping[str, float]]
-"""Scores a model by what it writes; one of the figures is called `f1`."""
+"""Scores a model by what it writes; the best one is that of the highest `choice`."""
 
 
 def load_base(model: str, revision: str | None) -> PreTrainedModel:
@@ -233,7 +233,7 @@ def _arguments(settings: Settings, work: Path, training: Dataset) -> SFTConfig:
         train_sampling_strategy="random" if settings.packing else "group_by_length",
         completion_only_loss=True,
         load_best_model_at_end=True,
-        metric_for_best_model="f1",
+        metric_for_best_model="choice",
         greater_is_better=True,
         save_total_limit=2,
         logging_steps=max(1, steps_of_epoch // 50),
