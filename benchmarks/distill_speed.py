@@ -20,7 +20,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gold import BESIDE
-
 from prox.program import Distilled, Policy, Program, RemoveLines, ReplaceOnce, Terms, distill, execute
 from prox.program.from_labels import program_from_labels
 
