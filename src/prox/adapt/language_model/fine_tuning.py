@@ -1,7 +1,6 @@
 """Full-parameter fine-tuning with trl, judged after each epoch by the programs that the model really writes."""
 
 import json
-import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,15 +9,14 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, PreTrainedModel, TrainerCallback
+from transformers import AutoModelForCausalLM, PreTrainedModel, PrinterCallback, TrainerCallback
+from transformers.utils import logging as transformers_logging
 from trl import SFTConfig, SFTTrainer
 
 from prox.adapt.language_model.examples import Example
 from prox.errors import UsageError
 from prox.refiners.language_model.model_files import essence, named_for_transformers
 from prox.refiners.language_model.tokens import ModelTokens
-
-log = logging.getLogger(__name__)
 
 CHECKPOINTS = "checkpoints"
 SETTINGS = "settings.json"
@@ -86,6 +84,7 @@ def load_base(model: str, revision: str | None) -> PreTrainedModel:
     Raises:
         UsageError: It cannot be loaded.
     """
+    transformers_logging.disable_progress_bar()
     name, options = named_for_transformers(model, revision)
     try:
         loaded: PreTrainedModel = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32, **options)
@@ -179,6 +178,7 @@ def fine_tune(
         peft_config=_low_rank(settings),
         callbacks=[_Progress(report)],
     )
+    trainer.remove_callback(PrinterCallback)  # it writes to standard output
     trainer.judge = judge
     done = any((work / CHECKPOINTS).glob("checkpoint-*"))
     trainer.train(resume_from_checkpoint=done or None)

@@ -1,0 +1,80 @@
+"""`prox adapt data` and `prox adapt language-model`, as they are called."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "refiners/language_model"))
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    pytest.importorskip("trl", reason="needs the extra adapt")
+    from tiny_models import make_tiny_llama
+
+    return make_tiny_llama(tmp_path_factory.mktemp("models") / "tiny", chat_template=True)
+
+
+@pytest.fixture
+def labels(tmp_path):
+    path = tmp_path / "labels.jsonl"
+    pages = [
+        {
+            "id": str(n),
+            "site": f"site-{n}.example",
+            "raw_text": f"Home | Log in\nPage {n} is about rivers.\nThat is all.",
+            "line_labels": [1, 0, 0],
+        }
+        for n in range(40)
+    ]
+    path.write_text("".join(json.dumps(page) + "\n" for page in pages) + "not json\n")
+    return path
+
+
+def test_training_prints_nothing_but_json_on_standard_output_if_asked_to(prox, base, labels, tmp_path):
+    options = ["--base", base, "--gold", labels, "--dialect", "refinex", "--window", "96", "--epochs", "1"]
+    options += ["--batch", "8", "--validation-documents", "2", "--json"]
+    code, out, err = prox("adapt", "language-model", tmp_path / "new", *options)
+    assert code == 0
+    figures = json.loads(out)
+    assert figures["data"]["training_documents"] + 4 >= 30 and figures["scores"]["failure_ratio"] <= 1
+    assert "step 1 of" in err and "1 records passed over" in err
+    assert (tmp_path / "new/prox.json").is_file()
+    again = prox("adapt", "language-model", tmp_path / "new", *options)
+    assert again[0] == 2 and "holds a model already" in again[2]
+
+
+def test_a_training_set_can_be_scored_and_says_how_its_model_is_asked(prox, base, labels, tmp_path):
+    options = ["--base", base, "--gold", labels, "--window", "96", "--format", "llama-factory"]
+    code, out, _ = prox("adapt", "data", tmp_path / "sft", *options)
+    assert code == 0 and "split by site" in out and "tokens of programs" in out
+    names = {path.name for path in (tmp_path / "sft").iterdir()}
+    assert names == {"train.jsonl", "validation.jsonl", "validation-gold.jsonl", "prox.json", "dataset_info.json"}
+    code, out, _ = prox("score", tmp_path / "sft/validation-gold.jsonl", "--json")
+    assert code == 0 and json.loads(out)["line_pages"] > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--level", "line"], "neither document nor chunk"),
+        (["--level", "document"], "labelled at document level"),
+        (["--dialect", "prox-document"], "no dialect prox-document at chunk level"),
+        (["--family", "instruct"], "leave out --family"),
+        (["--window", "5"], "holds next to nothing"),
+        (["--untouched", "1.5"], "share of untouched examples"),
+        (["--validation-share", "0"], "above 0 and below 1"),
+    ],
+)
+def test_a_wrong_call_says_what_is_wrong_and_makes_nothing(prox, base, labels, tmp_path, options, message):
+    for verb in ("data", "language-model"):
+        code, out, err = prox("adapt", verb, tmp_path / "new", "--base", base, "--gold", labels, *options)
+        assert (code, out) == (2, "") and message in err and "Traceback" not in err
+        assert not (tmp_path / "new").exists()
+
+
+def test_a_base_that_is_not_there_is_told_before_anything_else(prox, base, labels, tmp_path):
+    code, _, err = prox("adapt", "language-model", tmp_path / "new", "--base", tmp_path / "none", "--gold", labels)
+    assert code == 2 and "there is no folder" in err
