@@ -235,7 +235,7 @@ def test_no_refiner_is_loaded_before_the_first_document(monkeypatch):
     ("arguments", "message"),
     [
         ({"refiner": "taggr"}, 'Did you mean "tagger"'),
-        ({"refiner": "tagger:x"}, "the tagger takes no argument"),
+        ({"refiner": "tagger:x"}, "there is no tagger at x"),
         ({"refiner": "stored"}, "needs the folder of programs"),
         ({"refiner": "openai:model"}, "a server needs a model and an address"),
         ({"refiner": "vllm:model", "family": "prx"}, "prx"),

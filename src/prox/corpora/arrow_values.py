@@ -4,7 +4,7 @@ import base64
 import datetime
 import decimal
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -27,9 +27,12 @@ def column_values(column: pa.Array | pa.ChunkedArray, field: pa.Field | None = N
     as strings. A field of JSON text comes as what it encodes.
     """
     try:
-        values: list[Any] = column.to_pylist()
-    except (UnicodeDecodeError, ValueError, OverflowError):
-        values = [_surrogate_escaped(value) for value in column.cast(_safe_type(column.type)).to_pylist()]
+        exact = _with_leaves(
+            column.type, _in_microseconds
+        )  # of nanoseconds pyarrow makes what pandas has, if it is there
+        values: list[Any] = (column if exact == column.type else column.cast(exact)).to_pylist()
+    except (UnicodeDecodeError, ValueError, OverflowError, pa.ArrowNotImplementedError):
+        values = [_surrogate_escaped(value) for value in column.cast(_with_leaves(column.type, _safe_type)).to_pylist()]
     if field is not None and is_json_text(field):
         return [_from_json_text(value) for value in values]
     return values
@@ -125,27 +128,37 @@ def _json_list(values: list[Any] | tuple[Any, ...]) -> Any:
     return [to_json_value(value) for value in values]
 
 
+def _in_microseconds(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        return pa.timestamp("us", kind.tz)
+    return pa.duration("us") if pa.types.is_duration(kind) and kind.unit == "ns" else kind
+
+
 def _safe_type(kind: pa.DataType) -> pa.DataType:
     """A type that holds the same values and that `to_pylist` always converts."""
     if str(kind) in ("string", "string_view"):
         return pa.binary()
     if pa.types.is_large_string(kind):
         return pa.large_binary()
-    if pa.types.is_temporal(kind):
-        return pa.string()
+    return pa.string() if pa.types.is_temporal(kind) else kind
+
+
+def _with_leaves(kind: pa.DataType, leaf: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
+    """The same type with other types for its values, however deep they lie."""
     if pa.types.is_dictionary(kind):
-        return _safe_type(kind.value_type)
+        inner = _with_leaves(kind.value_type, leaf)
+        return kind if inner == kind.value_type else inner
     if pa.types.is_struct(kind):
-        return pa.struct([field.with_type(_safe_type(field.type)) for field in kind])
+        return pa.struct([field.with_type(_with_leaves(field.type, leaf)) for field in kind])
     if pa.types.is_map(kind):
-        return pa.map_(_safe_type(kind.key_type), _safe_type(kind.item_type))
+        return pa.map_(_with_leaves(kind.key_type, leaf), _with_leaves(kind.item_type, leaf))
     if pa.types.is_fixed_size_list(kind):
-        return pa.list_(_safe_type(kind.value_type), kind.list_size)
+        return pa.list_(_with_leaves(kind.value_type, leaf), kind.list_size)
     if pa.types.is_large_list(kind):
-        return pa.large_list(_safe_type(kind.value_type))
+        return pa.large_list(_with_leaves(kind.value_type, leaf))
     if pa.types.is_list(kind):
-        return pa.list_(_safe_type(kind.value_type))
-    return kind
+        return pa.list_(_with_leaves(kind.value_type, leaf))
+    return leaf(kind)
 
 
 def _surrogate_escaped(value: Any) -> Any:
