@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import fsspec
 import pyarrow.parquet as pq
@@ -133,13 +134,14 @@ def test_brackets_in_folder_names_are_no_pattern(tmp_path):
 def test_a_run_that_is_asked_to_end_says_so(tmp_path, number):
     """Pre-emption left a run.json that said "running" for good."""
     with (tmp_path / "in.jsonl").open("w") as file:
-        for _ in range(60_000):
+        for _ in range(300_000):  # enough to be at work still when a busy machine sees the first part
             file.write(json.dumps({"text": PROSE}) + "\n")
     command = [sys.executable, "-c", "from prox.cli import main; main()", "refine"]
     command += [str(tmp_path / "in.jsonl"), str(tmp_path / "out"), "--workers", "1", "--unit-bytes", "2MB"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while not list((tmp_path / "out").glob("programs/*.parquet")):
         assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1 and "Traceback" not in err and "interrupted" in err
