@@ -138,7 +138,12 @@ def test_a_run_that_is_asked_to_end_says_so(tmp_path, number):
             file.write(json.dumps({"text": PROSE}) + "\n")
     command = [sys.executable, "-c", "from prox.cli import main; main()", "refine"]
     command += [str(tmp_path / "in.jsonl"), str(tmp_path / "out"), "--workers", "1", "--unit-bytes", "2MB"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # under nohup it is ignored, and stays so
+    )
     while not list((tmp_path / "out").glob("programs/*.parquet")):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)
