@@ -1,4 +1,4 @@
-"""`python -m prox`, as launchers of several processes want it."""
+"""`python -m prox`: the command, where it is not on the path."""
 
 from prox.cli import main
 

@@ -159,8 +159,7 @@ def language_model(
 
     The defaults are those of ProX. After each epoch the model refines validation pages of sites that it is not trained
     on, and the best checkpoint is kept: by document F1, or by the mean of line F1 and content-token F1. Run the same
-    command again after an interruption: it goes on from its last checkpoint. On several GPUs: accelerate launch -m
-    prox adapt language-model … (FSDP by accelerate's config).
+    command again after an interruption: it goes on from its last checkpoint.
 
     Use the result with --refiner transformers:OUTPUT or vllm:OUTPUT. It needs trl: pip install 'prox-refine[adapt]'.
 

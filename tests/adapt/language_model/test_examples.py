@@ -63,6 +63,23 @@ def test_a_string_that_a_dialect_cannot_place_leaves_its_chunk_out(tokens):
     assert example.program == 'remove_str(1, " [edit]")'
 
 
+@pytest.mark.parametrize(
+    ("program", "text"),
+    [
+        ('normalize(source_str="One\\nTwo", target_str="One")', "One\nTwo\nThree"),
+        ('normalize(source_str="x", target_str="")', "x and x\nTwo"),
+    ],
+)
+def test_what_a_dialect_cannot_say_is_never_left_out_of_a_program_in_silence(tokens, program, text):
+    assert [type(each) for each in examples_of(with_program(program, text), writer_for(tokens, "refinex"))] == [Passed]
+
+
+def test_a_line_before_the_first_is_part_of_the_first_chunk(tokens):
+    labelled = with_program('add_line(line_after=-1, place=0, text="Title")', "One\nTwo")
+    [example] = examples_of(labelled, writer_for(tokens, "ultrax"))
+    assert get_dialect("ultrax").parse(example.program).operations == labelled.program.operations
+
+
 def test_document_labels_ask_for_one_of_two_answers(tokens):
     writer = writer_for(tokens, "prox-document", 96, Level.DOCUMENT)
     [kept], [dropped] = (examples_of(page(0, keep=keep), writer) for keep in (True, False))

@@ -15,7 +15,7 @@ from prox.errors import UsageError
 @given(seed=st.integers(0, 99), share=st.floats(0.2, 0.8))
 def test_all_pages_of_a_site_are_on_one_side(seed, share):
     pages = [page(n, site=f"site-{n % 30}") for n in range(120)]
-    split = split_pages(pages, share, seed)
+    split = split_pages(pages, share, 1000, seed)
     sides = [{each.site for each in side} for side in (split.training, split.validation)]
     assert split.by_site and not sides[0] & sides[1]
     assert len(split.training) + len(split.validation) == 120
@@ -23,20 +23,26 @@ def test_all_pages_of_a_site_are_on_one_side(seed, share):
 
 def test_the_side_of_a_site_does_not_depend_on_the_other_sites():
     few, many = ([page(n) for n in range(count)] for count in (40, 80))
-    validation = [{each.site for each in split_pages(pages, 0.3, 0).validation} for pages in (few, many)]
+    validation = [{each.site for each in split_pages(pages, 0.3, 1000, 0).validation} for pages in (few, many)]
     assert validation[0] == validation[1] & {each.site for each in few}
 
 
 def test_a_corpus_of_few_sites_is_split_by_document_and_says_so():
-    split = split_pages([page(n, site="one.example") for n in range(60)], 0.3, 0)
+    split = split_pages([page(n, site="one.example") for n in range(60)], 0.3, 1000, 0)
     assert not split.by_site and split.training and split.validation
+
+
+def test_validation_documents_are_drawn_from_all_and_not_the_first_by_name():
+    pages = [page(n, site=f"site-{n}.example", id=f"{'abcd'[n // 100]}-{n}") for n in range(400)]
+    drawn = split_pages(pages, 0.5, 40, 0).validation
+    assert len(drawn) == 40 and {each.id[0] for each in drawn} == set("abcd")
 
 
 def test_a_split_that_leaves_nothing_is_refused():
     with pytest.raises(UsageError, match="leave nothing for validation"):
-        split_pages([page(0)], 0.01, 0)
+        split_pages([page(0)], 0.01, 1000, 0)
     with pytest.raises(UsageError, match="above 0 and below 1"):
-        split_pages([page(0)], 1.0, 0)
+        split_pages([page(0)], 1.0, 1000, 0)
 
 
 @pytest.mark.parametrize(("share", "untouched", "touched"), [(0.5, 20, 20), (0.2, 10, 40), (0.6, 20, 13), (0.0, 0, 40)])

@@ -13,13 +13,14 @@ from prox.adapt.language_model.card import model_card
 from prox.adapt.language_model.examples import Example, examples_of, total
 from prox.adapt.language_model.prompts import family_to_train, prompt_writer
 from prox.adapt.language_model.training_set import Split, TrainingSet, split_pages, training_set
+from prox.adapt.whole_files import JsonLinesFile
 from prox.document import split_lines
-from prox.errors import UsageError
+from prox.errors import RunError, UsageError
 from prox.refiners.draft import Level
 from prox.refiners.language_model.adapted import write_family
 from prox.refiners.language_model.families import Family
 from prox.refiners.language_model.loading import render_with
-from prox.refiners.language_model.model_files import load_tokens, weights_fingerprint
+from prox.refiners.language_model.model_files import essence, load_tokens, named_for_transformers, weights_fingerprint
 from prox.refiners.language_model.refiner import LanguageModelRefiner
 from prox.refiners.language_model.tokens import ModelTokens
 from prox.runs.score import score_gold
@@ -57,7 +58,6 @@ class Prepared:
 
     Attributes:
         writer: Made the prompts; it has no model behind it.
-        context: Most tokens that the base model reads at once, if it says so.
         unlabelled: Documents without labels at this level.
     """
 
@@ -113,9 +113,7 @@ def prepare(pages: Sequence[LabelledPage], base: str, revision: str | None, mate
     if not labelled:
         wanted = "text with keep (0 or 1)" if document else "raw_text with line_labels or program"
         raise UsageError(f"none of the {len(pages)} documents is labelled at {material.level} level: {wanted}")
-    split = split_pages(labelled, material.validation_share, material.seed)
-    validation = sorted(split.validation, key=lambda page: page.id)[: material.validation_documents]
-    split = dataclasses.replace(split, validation=validation)
+    split = split_pages(labelled, material.validation_share, material.validation_documents, material.seed)
     made = training_set(
         split.training, writer, untouched=material.untouched, most=material.most_examples, seed=material.seed
     )
@@ -137,8 +135,6 @@ def validation_examples(prepared: Prepared) -> list[Example]:
 def _context(base: str, revision: str | None) -> int | None:
     from transformers import AutoConfig
 
-    from prox.refiners.language_model.model_files import essence, named_for_transformers
-
     name, options = named_for_transformers(base, revision)
     try:
         config = AutoConfig.from_pretrained(name, **options)
@@ -150,9 +146,10 @@ def _context(base: str, revision: str | None) -> int | None:
 
 def write_gold(path: Path, pages: Sequence[LabelledPage], level: Level) -> None:
     """Labelled pages as `prox score` reads them."""
-    with path.open("w", encoding="utf-8") as file:
+    with JsonLinesFile(str(path)) as file:
         for page in pages:
-            file.write(json.dumps(_gold(page, level)) + "\n")
+            file.write(_gold(page, level))
+        file.finish()
 
 
 def _gold(page: LabelledPage, level: Level) -> dict[str, Any]:
@@ -196,8 +193,6 @@ def figures_of(refiner: LanguageModelRefiner, gold: Path) -> Mapping[str, float]
     `f1` is that of noise lines, or of documents that are kept (ProX, 3.2). Lines are chosen by the mean of their F1 and
     the content-token F1: where most lines are noise, a model that removes nearly everything has a high F1 of noise.
     """
-    from prox.errors import RunError
-
     try:
         scores = score_gold([str(gold)], lambda level: refiner).overall
     except RunError:  # not one usable program, as an untrained model does
@@ -292,7 +287,7 @@ def adapt_language_model(
         raise UsageError(f"the tokenizer of {base} has no token that ends a text (eos_token)")
     training = fine_tuning.to_tokens(prepared.training.examples, prepared.tokens, end)
     best, validations = fine_tuning.fine_tune(model, prepared.tokenizer, training, settings, judge, work, report)
-    scores = dict(judge(best.eval()))
+    scores = dict(judge(best.eval()))  # of the weights that are saved, after merging and in 32 bits
     best.save_pretrained(output)
     prepared.tokenizer.save_pretrained(output)
     made = {

@@ -121,7 +121,7 @@ def said(program: Program, chunk: Chunk, dialect: Dialect) -> list[Operation]:
         UsageError: The dialect has no words for one of them.
     """
     first, last = chunk.first_line, chunk.last_line
-    lines = chunk.text.split("\n")
+    lines = split_lines(chunk.text)
     placed: list[tuple[int, Operation]] = []
     for each in program.operations:
         match each:
@@ -131,7 +131,7 @@ def said(program: Program, chunk: Chunk, dialect: Dialect) -> list[Operation]:
                 placed.append((line, _replacement(each, chunk.text, dialect)))
             case Replace(source) if source in chunk.text:
                 placed += _in_lines(each, lines, first, dialect)
-            case InsertLine(after) if first <= after <= last:
+            case InsertLine(after) if first <= max(after, 0) <= last:  # -1 stands before the first line
                 placed.append((after, each))
             case DropDocument():
                 placed.append((first, RemoveLines(first, last)))
@@ -151,11 +151,15 @@ def _in_lines(operation: Replace, lines: Sequence[str], first: int, dialect: Dia
     """A replacement within its bounds, line by line where the dialect wants it so."""
     begin = max(first, operation.first or 0)
     end = min(first + len(lines) - 1, first + len(lines) - 1 if operation.last is None else operation.last)
+    if "\n" in operation.source:
+        raise UsageError("a string that spans lines has no line, and its places cannot be told from others")
     found = [number for number in range(begin, end + 1) if operation.source in lines[number - first]]
     if dialect.name == "prox-chunk":
         if any(operation.source in line for number, line in enumerate(lines, first) if not begin <= number <= end):
             raise UsageError("the same string stands outside the lines that it is to be replaced in")
         return [(found[0], Replace(operation.source, operation.target))] if found else []
+    if any(lines[number - first].count(operation.source) > 1 for number in found):
+        raise UsageError("the string stands in a line more than once, and this dialect replaces one that is alone")
     return [(number, ReplaceOnce(number, operation.source, operation.target)) for number in found]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from prox.adapt.language_model.examples import Example
+from prox.adapt.whole_files import JsonLinesFile
 from prox.errors import UsageError
 from prox.refiners.language_model.families import Family
 from prox.refiners.language_model.layouts import PLACE
@@ -57,10 +58,10 @@ def write_training_set(
         raise UsageError(f"{folder} holds a training set already; name a new folder")
     folder.mkdir(parents=True, exist_ok=True)
     for name, examples in ((VALIDATION, validation), (TRAINING, training)):
-        with (folder / name).open("w", encoding="utf-8") as file:
+        with JsonLinesFile(str(folder / name)) as file:
             for each in examples:
-                about = {"id": each.document_id, "site": each.site}
-                file.write(json.dumps({**_WRITERS[form](each, family), **about}) + "\n")
+                file.write({**_WRITERS[form](each, family), "id": each.document_id, "site": each.site})
+            file.finish()
     if form == "llama-factory":
         info = {f"prox_{name}": _dataset_info(f"{name}.jsonl") for name in ("train", "validation")}
         (folder / "dataset_info.json").write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")

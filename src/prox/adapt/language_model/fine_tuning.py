@@ -196,7 +196,9 @@ def _freeze(model: PreTrainedModel, settings: Settings) -> None:
     if settings.freeze_embeddings:
         frozen = [model.get_input_embeddings(), *filter(None, [model.get_output_embeddings()])]
     if settings.freeze_layers:
-        layers = model.base_model.layers
+        layers = getattr(model.base_model, "layers", None)
+        if layers is None:
+            raise UsageError("this architecture does not say which its layers are; leave out --freeze-layers")
         if settings.freeze_layers >= len(layers):
             raise UsageError(f"of {len(layers)} layers {settings.freeze_layers} cannot be frozen: none would be left")
         frozen += layers[: settings.freeze_layers]

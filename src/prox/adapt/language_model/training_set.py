@@ -28,10 +28,11 @@ class Split:
     by_site: bool
 
 
-def split_pages(pages: Sequence[LabelledPage], share: float, seed: int) -> Split:
+def split_pages(pages: Sequence[LabelledPage], share: float, most: int, seed: int) -> Split:
     """Keep a share of the sites, or of the documents where there are few sites, for validation.
 
-    Which side a site is on depends on its name and the seed alone, not on what else there is.
+    Which side a site is on depends on its name and the seed alone, not on what else there is. Of more than `most`
+    validation documents, so many are drawn at random; the others train nobody.
 
     Raises:
         UsageError: The share leaves one side empty.
@@ -49,7 +50,8 @@ def split_pages(pages: Sequence[LabelledPage], share: float, seed: int) -> Split
         raise UsageError(
             f"{len(pages)} labelled documents leave nothing for {empty}: label more, or change --validation-share"
         )
-    return Split(training, validation, by_site)
+    validation.sort(key=lambda page: (_place(page.id, seed), page.id))
+    return Split(training, validation[:most], by_site)
 
 
 def _place(name: str, seed: int) -> float:
