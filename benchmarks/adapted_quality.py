@@ -1,0 +1,140 @@
+"""How good an adapted language model is on sites that it never saw, beside C4's line rules and the embedded tagger.
+
+Draws pages of the sites that are held back by name, by the same rule as all training here, and has every refiner write
+its programs for them. Figures are those of `prox score`, with intervals over sites and differences to C4's rules.
+
+    python benchmarks/adapted_quality.py FOLDER                           full pages; one line of JSON
+    python benchmarks/adapted_quality.py FOLDER --part extracted          pages after an extractor
+    python benchmarks/adapted_quality.py FOLDER --base smollm2            and the base model, asked in the same way
+"""
+
+import json
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from gold import Parser
+from prox.adapt.tagger.gold import part_of_site, read_gold
+from prox.adapt.whole_files import JsonLinesFile
+from prox.chunking import Chunk
+from prox.refiners import Draft, Level, Refiner, load_refiner
+from prox.refiners.language_model.loading import ModelOptions
+from prox.runs.bootstrap import Difference, Interval, bootstrap
+from prox.runs.score import GoldScore, score_gold
+from prox.runs.score_tally import figure
+from small_models import engine_options, folder_of
+from student import c4_program
+
+SHOWN = (
+    "lines.f1",
+    "lines.macro_f1",
+    "lines.noisy_macro_f1",
+    "lines.noise_words_found",
+    "lines.content_words_lost",
+    "content_tokens.f1",
+)
+
+
+class C4LineRules:
+    """C4's rules for lines as a refiner (Raffel et al. 2020, section 2.2)."""
+
+    level = Level.CHUNK
+    window = None
+    fingerprint = "c4-lines"
+
+    def refine(self, chunks: Sequence[Chunk]) -> list[Draft]:
+        return [Draft(c4_program(chunk.text)) for chunk in chunks]
+
+
+def held_back_pages(files: Sequence[Path], language: str | None, longest: int, count: int) -> Iterator[dict[str, Any]]:
+    """Gold records of held-back sites in a fixed random order."""
+    pages = [
+        record
+        for file in files
+        for record in read_gold(file)
+        if part_of_site(record["site_key"]) == "held-back"
+        and len(record["raw_text"]) <= longest
+        and language in (None, record["language"])
+        and not (isinstance(record.get("suspect"), float) and record["suspect"] > 0.25)
+    ]
+    random.Random(0).shuffle(pages)
+    yield from pages[:count]
+
+
+def main() -> None:
+    parser = Parser(__doc__, "public")
+    parser.add_argument("model", help="an adapted folder")
+    parser.add_argument("--engine", choices=["transformers", "vllm"], default="transformers")
+    parser.add_argument("--base", help="a model that is asked as the adapted one is: smollm2, tiny, or a folder")
+    parser.add_argument("--part", choices=["public", "extracted"], default="public")
+    parser.add_argument("--pages", type=int, default=100)
+    parser.add_argument("--longest", type=int, default=12_000, help="characters of a page (default: %(default)s)")
+    parser.add_argument("--language", default="en", help="of the pages; `any` for all (default: %(default)s)")
+    parser.add_argument("--tagger", default="tagger", help="the tagger beside it (default: %(default)s)")
+    options = parser.parse()
+    files = sorted(options.gold.glob(f"{options.part}/*.jsonl.gz"))
+    language = None if options.language == "any" else options.language
+
+    with tempfile.TemporaryDirectory() as folder:
+        gold = Path(folder) / "gold.jsonl"
+        with JsonLinesFile(str(gold)) as file:
+            for record in held_back_pages(files, language, options.longest, options.pages):
+                file.write(record)
+            file.finish()
+        scores: dict[str, GoldScore] = {}
+        seconds: dict[str, float] = {}
+
+        def score(name: str, refiner: Refiner) -> None:
+            started = time.monotonic()
+            scores[name] = score_gold([str(gold)], lambda level: refiner)
+            seconds[name] = round(time.monotonic() - started, 1)
+            print(name, seconds[name], "s", scores[name].overall, file=sys.stderr, flush=True)
+
+        score("c4_line_rules", C4LineRules())
+        score("tagger", load_refiner(options.tagger, Level.CHUNK))
+        score("adapted", _model(options.engine, options.model))
+        if options.base is not None:
+            score("base", _model(options.engine, folder_of(options.base), family=options.model))
+        sure = bootstrap([each.pages for each in scores.values()])
+
+    result: dict[str, Any] = {
+        "part": options.part,
+        "pages": scores["adapted"].overall.line_pages,
+        "sites": sure.sites,
+        "longest": options.longest,
+        "model": options.model,
+        "engine": options.engine,
+    }
+    for (name, each), intervals, differences in zip(scores.items(), sure.intervals, sure.differences, strict=True):
+        result[name] = {
+            **{key: _with_interval(each, intervals[key], key) for key in SHOWN if key in intervals},
+            **{f"{key} less C4": _difference(differences[key]) for key in SHOWN if key in differences},
+            "failure_ratio": round(each.overall.programs.failure_ratio, 4),
+            "calls_mean": round(each.overall.programs.calls_mean, 2),
+            "seconds": seconds[name],
+        }
+    print(json.dumps(result))
+
+
+def _model(engine: str, model: str, family: str | None = None) -> Refiner:
+    return load_refiner(
+        f"{engine}:{model}", Level.CHUNK, options=ModelOptions(family=family, engine=engine_options(engine))
+    )
+
+
+def _with_interval(score: GoldScore, interval: Interval, name: str) -> list[float]:
+    value = figure(score.overall, name)
+    return [round(each, 3) for each in (value if value is not None else float("nan"), interval.low, interval.high)]
+
+
+def _difference(difference: Difference) -> list[float | None]:
+    low, high = difference.low, difference.high
+    return [None if each is None else round(each, 3) for each in (difference.value, low, high)]
+
+
+if __name__ == "__main__":
+    main()
