@@ -13,16 +13,21 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from gold import Parser
 from prox.adapt.tagger.gold import part_of_site, read_gold
 from prox.adapt.whole_files import JsonLinesFile
 from prox.chunking import Chunk
+from prox.document import split_lines
+from prox.program import Program
 from prox.refiners import Draft, Level, Refiner, load_refiner
 from prox.refiners.language_model.loading import ModelOptions
+from prox.refiners.tagger.lines import removals
 from prox.runs.bootstrap import Difference, Interval, bootstrap
 from prox.runs.score import GoldScore, score_gold
 from prox.runs.score_tally import figure
@@ -37,17 +42,48 @@ SHOWN = (
     "lines.content_words_lost",
     "content_tokens.f1",
 )
+SHARES = ("lines.noise_words_found", "lines.content_words_lost")
 
 
-class C4LineRules:
-    """C4's rules for lines as a refiner (Raffel et al. 2020, section 2.2)."""
+class Rule:
+    """A rule that sees the text alone, as a refiner."""
 
     level = Level.CHUNK
     window = None
-    fingerprint = "c4-lines"
+
+    def __init__(self, name: str, program: Callable[[str], Program]) -> None:
+        self.fingerprint = name
+        self._program = program
 
     def refine(self, chunks: Sequence[Chunk]) -> list[Draft]:
-        return [Draft(c4_program(chunk.text)) for chunk in chunks]
+        return [Draft(self._program(chunk.text)) for chunk in chunks]
+
+
+def short_lines(words: int, ends: int | None) -> Callable[[str], Program]:
+    """Removes lines of fewer words; only among the first and last so many lines, if `ends` is given."""
+
+    def program(text: str) -> Program:
+        lines = split_lines(text)
+        noise = np.array([line.strip() != "" and len(line.split()) < words for line in lines])
+        if ends is not None:
+            noise[ends : max(ends, len(lines) - ends)] = False
+        return Program(tuple(removals(noise, 0)))
+
+    return program
+
+
+def best_rule(gold: str, most_lost: float) -> dict[str, Any]:
+    """Of C4's rules and of short lines, what finds most noise while it loses no more of the content."""
+    rules = [("C4 line rules", c4_program)]
+    for ends in (1, 2, 3, 5, 10, 20, None):
+        where = "" if ends is None else f" among the first and last {ends}"
+        rules += [(f"lines under {words} words{where}", short_lines(words, ends)) for words in range(2, 31)]
+    best: dict[str, Any] = {"rule": None, "found": 0.0, "lost": 0.0}
+    for name, program in rules:
+        found, lost = _shares(gold, Rule(name, program))
+        if lost is not None and found is not None and lost <= most_lost and found > best["found"]:
+            best = {"rule": name, "found": round(found, 4), "lost": round(lost, 4)}
+    return best
 
 
 def held_back_pages(files: Sequence[Path], language: str | None, longest: int, count: int) -> Iterator[dict[str, Any]]:
@@ -63,6 +99,11 @@ def held_back_pages(files: Sequence[Path], language: str | None, longest: int, c
     ]
     random.Random(0).shuffle(pages)
     yield from pages[:count]
+
+
+def _shares(gold: str, refiner: Refiner) -> tuple[float | None, ...]:
+    scores = score_gold([gold], lambda level: refiner).overall
+    return tuple(figure(scores, key) for key in SHARES)
 
 
 def main() -> None:
@@ -94,12 +135,14 @@ def main() -> None:
             seconds[name] = round(time.monotonic() - started, 1)
             print(name, seconds[name], "s", scores[name].overall, file=sys.stderr, flush=True)
 
-        score("c4_line_rules", C4LineRules())
+        score("c4_line_rules", Rule("c4-lines", c4_program))
         score("tagger", load_refiner(options.tagger, Level.CHUNK))
         score("adapted", _model(options.engine, options.model))
         if options.base is not None:
             score("base", _model(options.engine, folder_of(options.base), family=options.model))
         sure = bootstrap([each.pages for each in scores.values()])
+        lost = figure(scores["adapted"].overall, "lines.content_words_lost")
+        rule = best_rule(str(gold), lost or 0.0)
 
     result: dict[str, Any] = {
         "part": options.part,
@@ -108,6 +151,7 @@ def main() -> None:
         "longest": options.longest,
         "model": options.model,
         "engine": options.engine,
+        "best_rule_at_equal_loss": rule,
     }
     for (name, each), intervals, differences in zip(scores.items(), sure.intervals, sure.differences, strict=True):
         result[name] = {
