@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prox.adapt.labels import NEUTRAL, LabelledPage, labelled_page, read_labels, read_run, site_of, sort_out
+from prox.adapt.labels import NEUTRAL, LabelledPage, labelled_page, read_labels, read_run, sort_out
 from prox.document import split_lines
 from prox.errors import UsageError
 from prox.program import Policy, Program, RemoveLines, Replace, execute
@@ -88,21 +88,6 @@ def test_a_program_that_drops_the_document_says_nothing_of_its_lines():
 def test_document_gold_is_a_page_without_line_labels():
     page = labelled_page({"id": "d", "text": "a\nb", "keep": 1}, "here")
     assert page.keep is True and page.labels.tolist() == [NEUTRAL, NEUTRAL] and page.site == "d"
-
-
-@pytest.mark.parametrize(
-    ("fields", "site"),
-    [
-        ({"site_key": "k", "site": "s", "url": "http://u.example"}, "k"),
-        ({"site_key": None, "site": "s", "url": "http://u.example"}, "s"),
-        ({"url": "http://U.example:80/a?b"}, "u.example"),
-        ({"url": "http://[broken"}, ""),
-        ({"url": 7, "site": ""}, ""),
-        ({"site": "\ud800"}, "?"),
-    ],
-)
-def test_the_site_is_the_best_that_the_record_says(fields, site):
-    assert site_of(fields) == site
 
 
 BAD = {

@@ -90,6 +90,38 @@ def test_chunks_get_programs_from_copies(prox, tmp_path, server):
     assert row["program"] == "remove_lines(line_start=0, line_end=0)"
 
 
+@pytest.fixture
+def spoilt():
+    """A server that removes the text of page 1, and writes on and on about page 2."""
+
+    def answer(turn):
+        if "© 1" in turn:
+            return "remove_lines(line_start=1, line_end=1)"
+        return "remove_lines(line_start=0, line_end=0)\n" * 400 if "© 2" in turn else "keep_chunk()"
+
+    with FaultyServer(answer=answer) as running:
+        yield running
+
+
+def test_limits_that_cost_labels_are_told_with_what_moves_them(prox, tmp_path, spoilt):
+    """Of forum pages, limits made for articles took half of the labels, and nothing said how to move them."""
+    corpus = tmp_path / "in.jsonl"
+    corpus.write_text("".join(json.dumps({"id": str(n), "text": PAGE.format(n)}) + "\n" for n in range(3)))
+    code, out, err = prox("annotate", "chunks", corpus, tmp_path / "out", "--model", spec(spoilt), "--re-asks", 0)
+    assert code == 0, err
+    assert "failed: removes too much" in out and "lose 80% of its words (--most-removed)" in out
+    assert "failed: cut off answer to navigation" in out and "raise max_new_tokens" in out and "--window" in out
+    failed = {row["id"]: row for row in rows(tmp_path / "out/failed.jsonl")}
+    assert failed["1"]["reason"].endswith("of a chunk, that from line 0 on")
+    assert failed["1"]["answer"] == "remove_lines(line_start=1, line_end=1)"
+
+
+def test_advice_on_limits_is_for_those_who_need_it(prox, corpus, server, tmp_path):
+    code, out, err = prox("annotate", "chunks", corpus, tmp_path / "out", "--model", spec(server))
+    assert code == 0, err
+    assert "12" in out and "--most-removed" not in out and "max_new_tokens" not in out
+
+
 def test_a_spent_budget_is_no_failure_and_says_how_to_go_on(prox, corpus, server, tmp_path):
     call = ("annotate", "documents", corpus, tmp_path / "out", "--model", spec(server), "-n", 12)
     code, out, err = prox(*call, "--max-requests", 5)
@@ -150,6 +182,8 @@ def test_wrong_use_is_told_with_exit_code_2(prox, corpus, server, tmp_path, opti
 
 
 def test_missing_places_and_servers_are_told(prox, corpus, tmp_path):
+    code, _, err = prox("annotate", "chunks", corpus, "--model", "openai:m@http://127.0.0.1:9/v1")
+    assert code == 2 and "prox annotate chunks INPUT... OUTPUT" in err
     assert prox("annotate", "documents", corpus, "--model", "openai:m@http://127.0.0.1:9/v1")[0] == 2
     code, _, err = prox("annotate", "documents", corpus, tmp_path / "out", "--model", "openai:m@http://127.0.0.1:9/v1")
     assert code == 1 and "connection refused" in err

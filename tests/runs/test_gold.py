@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from prox.document import split_lines
 from prox.program.from_labels import program_from_labels
-from prox.runs.gold import DocumentGold, LineGold, parse_gold
+from prox.runs.gold import DocumentGold, LineGold, parse_gold, site_of
 
 PAGE = "Home | About\nIt rains. [edit] Still.\nteh end\nFooter"
 
@@ -82,3 +82,27 @@ fields = ["id", "raw_text", "text", "keep", "line_labels", "program", "neutral_l
 def test_any_record_is_gold_or_has_a_reason(record, text, program):
     for each in (record, record | {"raw_text": text}, record | {"raw_text": text, "program": program}):
         assert isinstance(parse_gold(each, "here"), LineGold | DocumentGold | str)
+
+
+@pytest.mark.parametrize(
+    ("fields", "site"),
+    [
+        ({"site_key": "k", "site": "s", "url": "http://u.example"}, "k"),
+        ({"site_key": None, "site": "s", "url": "http://u.example"}, "s"),
+        ({"url": "http://U.example:80/a?b"}, "u.example"),
+        ({"url": "http://[broken"}, ""),
+        ({"url": 7, "site": ""}, ""),
+        ({"site": "\ud800"}, "?"),
+    ],
+)
+def test_the_site_is_the_best_that_the_record_says(fields, site):
+    assert site_of(fields) == site
+
+
+def test_pages_of_one_host_are_of_one_site_where_nothing_else_names_it():
+    """What `prox annotate` writes of a corpus has its addresses and no `site`: each page was drawn alone."""
+    golds = [gold_of("", url=f"https://forum.example/thread/{n}") for n in range(2)]
+    assert {gold.site for gold in golds} == {"forum.example"}
+    assert gold_of("").site is None
+    document = parse_gold({"text": "a", "keep": 1, "url": "https://forum.example/"}, "here")
+    assert isinstance(document, DocumentGold) and document.site == "forum.example"

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +28,7 @@ from prox.corpora.pages import HtmlToText
 from prox.document import Document, split_lines
 from prox.errors import UsageError
 from prox.program import DropDocument, Policy, Program, RemoveLines, Replace, execute, get_dialect
-from prox.runs.gold import DocumentGold, gold_records, parse_gold
+from prox.runs.gold import DocumentGold, gold_records, parse_gold, site_of
 from prox.runs.stages import DROPPED, QUARANTINED, TOO_LONG
 
 NEUTRAL = -1
@@ -153,25 +152,6 @@ def unlabelled_page(document: Document, fields: Mapping[str, Any]) -> LabelledPa
         text=document.text,
         labels=np.full(document.text.count("\n") + 1, NEUTRAL, np.int64),
     )
-
-
-def site_of(fields: Mapping[str, Any]) -> str:
-    """The site that a record says it is from, "" if it does not.
-
-    >>> site_of({"url": "https://www.river.example/a"}), site_of({"site": "river", "url": "https://a.example"})
-    ('www.river.example', 'river')
-    """
-    for name in ("site_key", "site"):
-        value = fields.get(name)
-        if isinstance(value, str | int) and str(value):
-            return _writable(str(value))
-    url = fields.get("url")
-    if not isinstance(url, str):
-        return ""
-    try:
-        return _writable(urlsplit(url).hostname or "")
-    except ValueError:
-        return ""
 
 
 def _writable(text: str) -> str:

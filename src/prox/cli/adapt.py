@@ -126,10 +126,31 @@ def _show(record: dict[str, Any], output: str) -> None:
         f"lines: {levels['lines']}, parts of lines: {levels['parts']}, documents: {levels['documents']}",
         *record["notes"],
         *[f"lines of {count:,} pages unknown: {reason}" for reason, count in record["lines_unknown"].items()],
-        f"→ {output}: use it with --refiner tagger:{output}",
+        *_advice(record, output),
     ]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _advice(record: dict[str, Any], output: str) -> list[str]:
+    """How to use what came out, and whether to."""
+    lines, levels, scores = [], record["levels"], record["scores"]
+    if levels["lines"] == "trained" and scores["tagger"]:
+        trained, embedded = ([scores[name][key] for key in ("line_f1", "content_f1")] for name in _NAMES)
+        if sum(trained) <= sum(embedded):
+            lines.append(
+                f"on the {scores['tagger']['pages']:,} pages held back it agrees with the labels no better than the "
+                "embedded tagger. More labels help; pages labelled by people say what it is worth: prox score GOLD "
+                f"--refiner tagger:{output} --against tagger"
+            )
+    if levels["lines"] == "trained" and levels["documents"] == "embedded":
+        lines.append(
+            f"→ {output}: use it with --level chunk --refiner tagger:{output}. Without --level chunk the embedded "
+            "judge of documents, which these labels did not teach, drops documents, too"
+        )
+    else:
+        lines.append(f"→ {output}: use it with --refiner tagger:{output}")
+    return lines
 
 
 _NAMES = {"tagger": "trained", "embedded": "embedded"}

@@ -61,6 +61,9 @@ PriceIn: TypeAlias = Annotated[float, typer.Option(min=0, metavar="PRICE", help=
 PriceOut: TypeAlias = Annotated[float, typer.Option(min=0, metavar="PRICE", help="Of a million tokens written.")]
 _LOG_SECONDS = 10
 
+_TRIMMED_TOLD = 0.1
+"""Share of trimmed chunks beyond which a person is told what trims them."""
+
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print annotation.json at the end instead of tables.")]
 
 
@@ -129,7 +132,13 @@ def chunks(
     ] = False,
     window: Annotated[int, typer.Option(min=1, metavar="WORDS", help="Words that the model reads at once.")] = 1500,
     most_removed: Annotated[
-        float, typer.Option(min=0, max=1, metavar="SHARE", help="Of a chunk's words that all kinds of noise may take.")
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="SHARE",
+            help="Of a chunk's words that all noise may take; each prompt has a limit of its own, see --criteria.",
+        ),
     ] = 0.8,
     criteria: Criteria = None,
     re_asks: ReAsks = 2,
@@ -202,7 +211,9 @@ def _run(
     from prox.refiners.specs import check_spec, shown_spec
 
     if len(paths) < 2:
-        raise UsageError("name INPUT and OUTPUT, a new folder for the labels: prox annotate documents INPUT... OUTPUT")
+        raise UsageError(
+            f"name INPUT and OUTPUT, a new folder for the labels: prox annotate {task.name} INPUT... OUTPUT"
+        )
     if not model.startswith("openai:") or (spec := parse_spec(model)) is None:
         raise UsageError(
             f'--model "{shown_spec(model)}" is not openai:MODEL@URL, e.g. openai:big@http://127.0.0.1:8000/v1'
@@ -314,8 +325,27 @@ def _print(result: "Result", output: str) -> None:
     lines += [f"warning: {problem}" for problem in record["corpus"]["problems"][:10]]
     if record["unreadable_answers"]:
         lines.append(f"warning: {record['unreadable_answers']:,} lines in answers/ could not be read")
-    for line in [*lines, f"→ {output}/labels.jsonl"]:
+    for line in [*lines, *_advice(record), f"→ {output}/labels.jsonl"]:
         console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def _advice(record: dict[str, Any]) -> list[str]:
+    """What to change where limits cost labels, or spoil them: of a trimmed chunk, noise stays as content."""
+    failed, settings = record["failed"], record["settings"]
+    lines = []
+    trimmed = record.get("trimmed_chunks", 0)
+    if "removes too much" in failed or trimmed > _TRIMMED_TOLD * record.get("chunks", 0):
+        lines.append(
+            f"a chunk may lose {settings['most_removed']:.0%} of its words (--most-removed), and to each prompt its "
+            "most_removed; labels beyond that are trimmed or fail. That is right for pages that are mostly text. For "
+            "others raise both: prox annotate prompts FOLDER, then --criteria FOLDER"
+        )
+    if any(reason.startswith("cut off answer") for reason in failed):
+        lines.append(
+            "answers are cut off: raise max_new_tokens in the prompts (prox annotate prompts FOLDER, then --criteria "
+            "FOLDER)" + (", or take a smaller --window" if "window" in settings else "")
+        )
+    return lines
 
 
 def _end(result: "Result", output: str) -> None:

@@ -1,8 +1,9 @@
 """Gold: records with labels, as `prox score` reads them: of people, line by line, or the program of a teacher."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from prox.corpora import FoundFiles, Quarantined, numbered_records
 from prox.document import Document, split_lines
@@ -73,7 +74,7 @@ def parse_gold(record: dict[str, Any] | Quarantined, place: str) -> LineGold | D
     except UnicodeEncodeError:
         return "lone surrogate"
     document = Document(str(record.get("id") or place), text)
-    source, site = _named(record.get("source")), _named(record.get("site_key") or record.get("site"))
+    source, site = _named(record.get("source")), site_of(record) or None
     if not of_lines:
         keep = record["keep"]
         return DocumentGold(document, source, site, bool(keep)) if _is_bit(keep) else "keep is not 0 or 1"
@@ -92,6 +93,25 @@ def parse_gold(record: dict[str, Any] | Quarantined, place: str) -> LineGold | D
     return LineGold(
         document, source, site, labels.noise, frozenset(neutral), labels.partials, labels.unsure, by_program
     )
+
+
+def site_of(fields: Mapping[str, Any]) -> str:
+    """The site that a record says it is from, "" if it does not.
+
+    >>> site_of({"url": "https://www.river.example/a"}), site_of({"site": "river", "url": "https://a.example"})
+    ('www.river.example', 'river')
+    """
+    for name in ("site_key", "site"):
+        value = fields.get(name)
+        if isinstance(value, str | int) and str(value):
+            return _writable(str(value))
+    url = fields.get("url")
+    if not isinstance(url, str):
+        return ""
+    try:
+        return _writable(urlsplit(url).hostname or "")
+    except ValueError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,14 @@ def test_an_answer_that_is_cut_off_is_none(asker):
     assert ask.asked_again == 1
 
 
+def test_a_document_whose_last_answer_is_cut_off_is_counted_apart(asker):
+    """More tokens help it, and better criteria do not: counted as unusable, nobody saw that."""
+    ask, _ = asker(Completion("ye", "length", 10, 50))
+    with pytest.raises(FailedError, match=r"^cut off answer to .*: it is cut off after 50 tokens$") as failed:
+        ask.ask(QUESTION, only_yes)
+    assert failed.value.answer == "ye"
+
+
 def test_a_failure_of_the_server_is_told_and_not_kept(asker):
     ask, _ = asker(Completion(finish_reason="error", error="connection refused"), "yes")
     with pytest.raises(FailedError, match="server: connection refused"):

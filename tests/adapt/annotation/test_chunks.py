@@ -173,6 +173,11 @@ calls = st.one_of(
 )
 
 
+def test_a_deletion_that_makes_more_words_has_removed_none():
+    """Without its blank, the page has a word more by the rule for scripts without spaces: -50 % were removed."""
+    assert read_program('normalize(" ")', Chunk("d", "価 a<a", 0)).removed == 0
+
+
 @given(st.lists(lines, min_size=1, max_size=8), st.lists(calls, max_size=4), st.integers(0, 100))
 def test_whatever_a_model_writes_the_effective_program_deletes_and_gives_what_was_measured(page, operations, first):
     chunk = Chunk("d", join_lines(page), first)

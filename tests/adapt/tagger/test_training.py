@@ -148,3 +148,10 @@ def test_numpy_runs_the_network_that_pytorch_trained(tmp_path):
         with torch.no_grad():
             expected = network(make_batch([features])).numpy()
         assert line_logits(line_states(features, weights), weights) == pytest.approx(expected, abs=0.05)
+
+
+def test_a_tagger_that_is_no_better_than_the_embedded_one_says_so(gold, tmp_path):
+    """A table of two rows said it, above a line that said how to use the tagger: it was used."""
+    out = adapt("--gold", gold / "lines.jsonl.gz", tmp_path / "poor", "--from", "scratch", "--epochs", 1)
+    assert "no better than the embedded tagger. More labels help" in out
+    assert f"prox score GOLD --refiner tagger:{tmp_path / 'poor'} --against tagger" in out

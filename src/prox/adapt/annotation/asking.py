@@ -37,7 +37,7 @@ class FailedError(Exception):
 
     Attributes:
         reason: `kind: detail`; kinds are counted.
-        answer: What the model wrote last; None if it wrote nothing.
+        answer: What the model wrote last, or the program that goes too far; None if it wrote nothing.
         too_long: The page does not fit the model.
     """
 
@@ -112,13 +112,15 @@ class Asker:
         messages = question.messages
         for remaining in range(self._re_asks, -1, -1):
             answer = self._answer(question, messages)
+            cut_off = answer.finish_reason == "length"
             try:
-                if answer.finish_reason == "length":
+                if cut_off:
                     raise UnusableError(f"it is cut off after {answer.tokens_out} tokens")
                 return read(plain(answer.text))
             except UnusableError as unusable:
                 if not remaining:
-                    raise FailedError(f"unusable answer to {question.prompt}: {unusable}", answer.text) from None
+                    kind = "cut off" if cut_off else "unusable"
+                    raise FailedError(f"{kind} answer to {question.prompt}: {unusable}", answer.text) from None
                 with self._lock:
                     self.asked_again += 1
                 messages = (  # with all attempts: the same request would get the same answer

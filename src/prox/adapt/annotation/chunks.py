@@ -78,7 +78,7 @@ class ChunkTask:
         whole = asker.ask(question, lambda answer: read_program(answer, chunk))
         if whole.removed <= prompt.most_removed:
             return whole
-        return trimmed(chunk, whole) or _too_much(whole, prompt.name)
+        return trimmed(chunk, whole) or _too_much(chunk, whole, prompt.name)
 
 
 def limited(chunk: Chunk, whole: Checked, most_removed: float, what: str) -> Checked:
@@ -90,11 +90,15 @@ def limited(chunk: Chunk, whole: Checked, most_removed: float, what: str) -> Che
     if whole.removed <= most_removed:
         return whole
     part = trimmed(chunk, whole)
-    return part if part and part.removed <= most_removed else _too_much(whole, what)
+    return part if part and part.removed <= most_removed else _too_much(chunk, whole, what)
 
 
-def _too_much(whole: Checked, what: str) -> NoReturn:
-    raise FailedError(f"removes too much: {what} {whole.removed:.0%} of a chunk")
+def _too_much(chunk: Chunk, whole: Checked, what: str) -> NoReturn:
+    program = Program(tuple(over_document(chunk, whole.program)))  # for a person: is the page like that, or the model?
+    raise FailedError(
+        f"removes too much: {what} {whole.removed:.0%} of a chunk, that from line {chunk.first_line} on",
+        program.render(),
+    )
 
 
 def read_program(answer: str, chunk: Chunk) -> Checked:

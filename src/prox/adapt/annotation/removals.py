@@ -110,7 +110,8 @@ def moved(operation: Operation, by: int) -> Operation:
 
 def _share_removed(before: str, after: str) -> float:
     words = count_words(before)
-    return (words - count_words(after)) / words if words else 0.0
+    gone = words - count_words(after)  # below 0 where a blank goes that parted two scripts, by the rule for words
+    return max(0, gone) / words if words else 0.0
 
 
 def removed_lines(program: Program) -> set[int]:

@@ -172,13 +172,14 @@ def predict(network: LineNetwork, page: LabelledPage) -> np.ndarray:
 
 
 def measure(network: LineNetwork, pages: Sequence[LabelledPage], threshold: float = 0.5) -> str:
-    """Figures for each kind of page in one line: noise-line F1 micro and macro, content-token F1."""
+    """Figures for each kind of page in one line, for a person who watches."""
     groups: dict[str, list[tuple[np.ndarray, LabelledPage]]] = {}
     for page in pages:
         extracted = page.source in ("trafilatura", "resiliparse")
         name = page.source if extracted else "en" if page.language == "en" else "other"
         groups.setdefault(name, []).append((predict(network, page), page))
-    return "; ".join(f"{name} {figures(rows, threshold)}" for name, rows in sorted(groups.items()))
+    shown = {name: figures(rows, threshold) for name, rows in sorted(groups.items())}
+    return "; ".join(shown.values() if len(shown) == 1 else [f"{name}: {told}" for name, told in shown.items()])
 
 
 def figures(rows: Sequence[tuple[np.ndarray, LabelledPage]], threshold: float) -> str:
@@ -193,7 +194,7 @@ def figures(rows: Sequence[tuple[np.ndarray, LabelledPage]], threshold: float) -
         pages.append(f1(c))
         counts += c
         tokens += [words[~guess & ~truth].sum(), words[~guess & truth].sum(), words[guess & ~truth].sum()]
-    return f"{f1(counts):.3f}/{np.mean(pages):.3f}/{f1(tokens):.3f}"
+    return f"line F1 {f1(counts):.3f}, mean of pages {np.mean(pages):.3f}, content-word F1 {f1(tokens):.3f}"
 
 
 def f1(counts: np.ndarray) -> float:
