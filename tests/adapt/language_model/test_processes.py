@@ -10,8 +10,8 @@ import pytest
 
 pytest.importorskip("trl", reason="needs the extra adapt")
 
-import torch
 import together
+import torch
 from safetensors.torch import load_file
 
 import prox
@@ -150,9 +150,12 @@ def test_checkpoints_are_not_gone_on_with_by_another_number_of_processes(tmp_pat
         keep_settings(tmp_path, Settings(), {})
 
 
-def test_a_launcher_told_to_use_deepspeed_is_refused(monkeypatch):
-    from prox.adapt.language_model import processes
-
-    monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
-    with pytest.raises(UsageError, match="DDP or FSDP"):
-        processes.join()
+@pytest.mark.parametrize(
+    ("variable", "advice"), [("ACCELERATE_USE_DEEPSPEED", "DDP or FSDP"), ("ACCELERATE_USE_FSDP", "fsdp_version: 2")]
+)
+def test_what_a_launcher_can_do_and_training_cannot_is_refused_at_once(monkeypatch, tmp_path, variable, advice):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv(variable, "true")
+    with pytest.raises(UsageError, match=advice):
+        together.train("no-model", tmp_path / "new", {})
+    assert not (tmp_path / "new").exists()

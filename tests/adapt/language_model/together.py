@@ -53,8 +53,8 @@ def main() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def watch(event, details):
-        if event == "open" and isinstance(details[0], str) and str(output) in details[0]:
-            path, mode, flags = details
+        if event == "open" and isinstance(details[0], str) and details[0].startswith(f"{output}/"):
+            path, _, flags = details
             if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
                 written.add(str(Path(path).relative_to(output)))
 

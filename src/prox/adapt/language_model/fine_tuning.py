@@ -235,7 +235,8 @@ def fine_tune(
     )
     trainer.remove_callback(PrinterCallback)  # it writes to standard output
     trainer.judge, trainer.plain = judge, plain
-    _check_shards(trainer, settings)
+    if processes.sharded() and not trainer.is_fsdp_enabled:
+        raise UsageError("accelerate spreads a model (FSDP) over GPUs only, and there is none here; use torchrun")
     trainer.train(resume_from_checkpoint=processes.of_main(lambda: _last_checkpoint(work)))
     best = trainer.whole()
     if best is not None:
@@ -264,20 +265,6 @@ def _copy(model: PreTrainedModel, settings: Settings) -> PreTrainedModel:
         with torch.random.fork_rng():
             twin = get_peft_model(twin, low_rank)
     return twin
-
-
-def _check_shards(trainer: SFTTrainer, settings: Settings) -> None:
-    if not processes.sharded():
-        return
-    if not trainer.is_fsdp_enabled:
-        raise UsageError("accelerate spreads a model (FSDP) over GPUs only, and there is none here; use torchrun")
-    plugin = trainer.accelerator.state.fsdp_plugin
-    some = settings.freeze_embeddings or settings.freeze_layers or settings.low_rank is not None
-    if some and plugin.fsdp_version == 1 and not plugin.use_orig_params:
-        raise UsageError(
-            "FSDP of version 1 flattens what is trained with what is frozen: set fsdp_use_orig_params: true in the "
-            "file of accelerate config, or fsdp_version: 2"
-        )
 
 
 def _freeze(model: PreTrainedModel, settings: Settings) -> None:

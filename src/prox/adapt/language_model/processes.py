@@ -54,6 +54,11 @@ def join() -> None:
     """
     if _asked_for("ACCELERATE_USE_DEEPSPEED") or _asked_for("ACCELERATE_USE_MEGATRON_LM"):
         raise UsageError("models are trained with DDP or FSDP, not with DeepSpeed or Megatron; run accelerate config")
+    if sharded() and os.environ.get("FSDP_VERSION", "1") != "2":
+        raise UsageError(
+            "FSDP of version 1, which torch gives up, does not know frozen weights beside others: set fsdp_version: 2 "
+            "under fsdp_config in the file of accelerate config"
+        )
     if world() == 1 or torch.distributed.is_initialized():
         return
     gpu = torch.cuda.is_available()
