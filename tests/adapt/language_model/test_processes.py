@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 import prox
-from prox.adapt.language_model.fine_tuning import Settings, keep_settings, steps_for
+from prox.adapt.language_model.fine_tuning import Settings, keep_settings, last_checkpoint, steps_for
 from prox.errors import UsageError
 
 HERE = Path(__file__).resolve().parent
@@ -148,6 +148,17 @@ def test_checkpoints_are_not_gone_on_with_by_another_number_of_processes(tmp_pat
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     with pytest.raises(UsageError, match="not '2, sharded'"):
         keep_settings(tmp_path, Settings(), {})
+
+
+def test_a_checkpoint_that_was_not_finished_is_not_gone_on_from(tmp_path):
+    assert last_checkpoint(tmp_path) is None
+    for step in (90, 120, 1000):
+        (tmp_path / f"checkpoints/checkpoint-{step}").mkdir(parents=True)
+        (tmp_path / f"checkpoints/checkpoint-{step}/model.safetensors").touch()
+    assert last_checkpoint(tmp_path) is None
+    for step in (90, 120):
+        (tmp_path / f"checkpoints/checkpoint-{step}/trainer_state.json").touch()
+    assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoints/checkpoint-120")
 
 
 @pytest.mark.parametrize(

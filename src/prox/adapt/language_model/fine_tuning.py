@@ -220,9 +220,7 @@ def fine_tune(
     _freeze(model, settings)
     plain = None
     if processes.sharded():
-        torch.manual_seed(
-            settings.seed
-        )  # updates of low rank begin by chance, and each process takes its shard of them
+        torch.manual_seed(settings.seed)  # low-rank updates begin by chance, and each process keeps its shard of them
         plain = _copy(model, settings) if processes.is_main() else None
     trainer = _Trainer(
         model=model,
@@ -237,7 +235,7 @@ def fine_tune(
     trainer.judge, trainer.plain = judge, plain
     if processes.sharded() and not trainer.is_fsdp_enabled:
         raise UsageError("accelerate spreads a model (FSDP) over GPUs only, and there is none here; use torchrun")
-    trainer.train(resume_from_checkpoint=processes.of_main(lambda: _last_checkpoint(work)))
+    trainer.train(resume_from_checkpoint=processes.of_main(lambda: last_checkpoint(work)))
     best = trainer.whole()
     if best is not None:
         if settings.low_rank is not None:
@@ -247,8 +245,8 @@ def fine_tune(
     return best, figures
 
 
-def _last_checkpoint(work: Path) -> str | None:
-    """Of those that are complete: the state of the trainer is what a checkpoint gets last."""
+def last_checkpoint(work: Path) -> str | None:
+    """The last one that is complete: the state of the trainer is what a checkpoint gets at the end."""
     steps = {
         int(state.parent.name.removeprefix("checkpoint-")): state.parent
         for state in (work / CHECKPOINTS).glob("checkpoint-*/trainer_state.json")
