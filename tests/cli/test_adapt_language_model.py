@@ -73,7 +73,8 @@ def test_of_two_processes_of_a_launcher_one_speaks(base, labels, tmp_path):
 
     process = launched(TORCHRUN, tmp_path / "new", *options)
     assert process.returncode != 0 and process.stdout == ""
-    assert "holds a model already; name a new folder" in process.stderr and "Traceback" not in process.stderr
+    assert "prox adapt: " in process.stderr and "holds a model already; name a new folder" in process.stderr
+    assert "adapt_language_model.py" not in process.stderr, "a traceback of ours, not of the launcher"
 
 
 def test_a_training_set_can_be_scored_and_says_how_its_model_is_asked(prox, base, labels, tmp_path):

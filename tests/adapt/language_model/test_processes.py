@@ -75,6 +75,8 @@ def test_a_model_in_shards_is_judged_saved_and_gone_on_with_as_a_whole(alone, ba
     main, other = killed_and_gone_on(base, tmp_path / "sharded", TOGETHER_SHARDED="1")
     assert apart(base, alone[0], tmp_path / "sharded") < 0.1  # FSDP rounds the weights to 16 bits before each product
     assert main["scores"] == other["scores"] and main["validations"] == other["validations"]
+    first, last = main["validations"]
+    assert first["eval_choice"] < last["eval_choice"] == main["scores"]["choice"], "the last checkpoint was not kept"
     assert json.loads((tmp_path / "sharded/prox.json").read_text())["scores"] == main["scores"]
     [result] = prox.refine(["Home | Log in\nPage 99 is about moss."], refiner=f"transformers:{tmp_path / 'sharded'}")
     assert result.text

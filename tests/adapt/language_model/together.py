@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "refiners/language_model")]
 
-FIELDS = {"epochs": 2, "batch": 8, "device_batch": 2, "learning_rate": 3e-3, "last_learning_rate": 3e-4}
+FIELDS = {"epochs": 2, "batch": 4, "device_batch": 2, "learning_rate": 3e-3, "last_learning_rate": 3e-4}
 
 
 def pretend() -> None:

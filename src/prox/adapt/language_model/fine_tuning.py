@@ -145,6 +145,15 @@ class _Trainer(SFTTrainer):
         order.batch_size *= processes.world()
         return processes.SameOrder(order)
 
+    def _save_checkpoint(self, *arguments: Any, **options: Any) -> None:
+        """A best checkpoint is known only where its folder is seen, and of shards none is written before that.
+
+        Without this some processes see it and others do not: they load the best one without the others, for ever.
+        """
+        if processes.world() > 1:
+            Path(self.args.output_dir, f"checkpoint-{self.state.global_step}").mkdir(parents=True, exist_ok=True)
+        super()._save_checkpoint(*arguments, **options)
+
     def whole(self) -> Any:
         """The model with all its weights, to be judged or saved by the main process; under FSDP that one alone has it.
 
