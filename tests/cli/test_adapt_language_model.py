@@ -1,6 +1,8 @@
 """`prox adapt data` and `prox adapt language-model`, as they are called."""
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -44,6 +46,35 @@ def test_training_prints_nothing_but_json_on_standard_output_if_asked_to(prox, b
     assert (tmp_path / "new/prox.json").is_file()
     again = prox("adapt", "language-model", tmp_path / "new", *options)
     assert again[0] == 2 and "holds a model already" in again[2]
+
+
+def launched(launcher, *arguments):
+    command = [sys.executable, "-m", *launcher, "-m", "prox", "adapt", "language-model", *map(str, arguments)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", timeout=400)
+
+
+ACCELERATE = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1")
+ACCELERATE += ("--mixed_precision", "bf16", "--dynamo_backend", "no", "--main_process_port", "0")
+TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+
+
+def test_of_two_processes_of_a_launcher_one_speaks(base, labels, tmp_path):
+    options = ["--base", base, "--gold", labels, "--dialect", "refinex", "--window", "96", "--epochs", "1"]
+    options += ["--batch", "3", "--validation-documents", "2", "--json"]
+    process = launched(ACCELERATE, tmp_path / "new", *options)
+    assert process.returncode == 0, process.stderr
+    assert json.loads(process.stdout)["data"]["training_documents"] + 4 >= 30
+    told = process.stderr.splitlines()
+    assert sum("1 records passed over" in line for line in told) == 1
+    assert sum("documents to train on" in line for line in told) == 1
+    assert any(line.startswith("4 examples between two steps, not 3") for line in told)
+    assert json.loads((tmp_path / "new/training/settings.json").read_text())["processes"] == "2"
+
+    process = launched(TORCHRUN, tmp_path / "new", *options)
+    assert process.returncode != 0 and process.stdout == ""
+    assert "prox adapt: " in process.stderr and "holds a model already; name a new folder" in process.stderr
+    assert "adapt_language_model.py" not in process.stderr, "a traceback of ours, not of the launcher"
 
 
 def test_a_training_set_can_be_scored_and_says_how_its_model_is_asked(prox, base, labels, tmp_path):

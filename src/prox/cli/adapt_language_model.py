@@ -1,6 +1,10 @@
 """`prox adapt language-model` and `prox adapt data`: a small model that writes programs, and what it is trained on."""
 
-from collections.abc import Mapping
+import contextlib
+import io
+import os
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -8,7 +12,7 @@ import typer
 
 from prox.cli.labelled import Gold, Input, Programs, labelled_pages
 from prox.cli.options import Corpus, HtmlToText, SystemPrompt, TextField
-from prox.errors import UsageError
+from prox.errors import ProxError, UsageError
 
 Base: TypeAlias = Annotated[
     str, typer.Option(metavar="MODEL", help="The model to begin with: a folder, a GGUF file, or a name on the hub.")
@@ -52,6 +56,9 @@ ValidationDocuments: TypeAlias = Annotated[
     int, typer.Option(min=1, metavar="N", help="Refine no more documents than this at each validation.")
 ]
 Seed: TypeAlias = Annotated[int, typer.Option(help="Of everything random.")]
+
+SECONDS_TO_SPEAK = 5
+"""What the main process has to say a thing that all have found, before another says it."""
 
 
 def data(
@@ -163,35 +170,42 @@ def language_model(
 
     Use the result with --refiner transformers:OUTPUT or vllm:OUTPUT. It needs trl: pip install 'prox-refine[adapt]'.
 
+    It trains on one GPU, or on several with a launcher: torchrun --nproc-per-node 4 -m prox adapt language-model …
+
     Example: prox adapt language-model my-refiner --base HuggingFaceTB/SmolLM2-360M-Instruct --gold labels.jsonl
     """
     _check_packages(("torch", "transformers", "trl", "datasets"), "adapt")
-    material = _material(locals())
-    last = learning_rate / 10 if last_learning_rate is None else last_learning_rate
-    of_gold, of_run = labelled_pages(gold, programs, input, corpus, text_field, html_to_text)
+    options = locals()
+    with _one_voice():
+        material = _material(options)
+        last = learning_rate / 10 if last_learning_rate is None else last_learning_rate
+        with contextlib.nullcontext() if _is_main() else contextlib.redirect_stderr(io.StringIO()):
+            of_gold, of_run = labelled_pages(gold, programs, input, corpus, text_field, html_to_text)
 
-    import dataclasses
+        import dataclasses
 
-    from prox.adapt.language_model.adaptation import adapt_language_model
-    from prox.adapt.language_model.fine_tuning import Settings
+        from prox.adapt.language_model.adaptation import adapt_language_model
+        from prox.adapt.language_model.fine_tuning import Settings
 
-    settings = Settings(
-        epochs=epochs,
-        batch=batch,
-        learning_rate=learning_rate,
-        last_learning_rate=last,
-        device_batch=device_batch,
-        packing=packing,
-        freeze_embeddings=freeze_embeddings,
-        freeze_layers=freeze_layers,
-        low_rank=low_rank,
-        evaluate_every=evaluate_every,
-        seed=seed,
-    )
-    model, revision = _named(base)
-    adapted = adapt_language_model(
-        [*of_gold.pages, *of_run.pages], model, revision, Path(output), material, settings, _Reporter()
-    )
+        settings = Settings(
+            epochs=epochs,
+            batch=batch,
+            learning_rate=learning_rate,
+            last_learning_rate=last,
+            device_batch=device_batch,
+            packing=packing,
+            freeze_embeddings=freeze_embeddings,
+            freeze_layers=freeze_layers,
+            low_rank=low_rank,
+            evaluate_every=evaluate_every,
+            seed=seed,
+        )
+        model, revision = _named(base)
+        adapted = adapt_language_model(
+            [*of_gold.pages, *of_run.pages], model, revision, Path(output), material, settings, _Reporter()
+        )
+    if not _is_main():
+        return
     if json:
         import orjson
 
@@ -201,6 +215,22 @@ def language_model(
     typer.echo(f"→ {output}: use it with --level {level} --refiner transformers:{output}")
 
 
+def _is_main() -> bool:
+    """Whether no launcher started this process, or as the first of all."""
+    return int(os.environ.get("RANK") or 0) == 0
+
+
+@contextlib.contextmanager
+def _one_voice() -> Iterator[None]:
+    """Of the processes of a launcher the main one speaks; what it dies of ends the others before they say the same."""
+    try:
+        yield
+    except ProxError:
+        if not _is_main():
+            time.sleep(SECONDS_TO_SPEAK)
+        raise
+
+
 class _Reporter:
     """Loss and scores on standard error, as they come."""
 
@@ -208,6 +238,12 @@ class _Reporter:
         if "data" in figures:
             _show_data(figures["data"], err=True)
             typer.echo("the base model, asked in the same way:", err=True)
+        elif "wanted_batch" in figures:
+            typer.echo(
+                f"{figures['batch']:,} examples between two steps, not {figures['wanted_batch']:,}: a batch is a "
+                "multiple of what the devices work on at once",
+                err=True,
+            )
         elif "before" in figures:
             typer.echo(f"  {_line(figures['before'])}", err=True)
         elif "loss" in figures:

@@ -1,6 +1,7 @@
 """From labelled documents and a base model to a folder that `prox refine` takes as it is."""
 
 import dataclasses
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -253,33 +254,40 @@ def adapt_language_model(
         output: A new folder, or one where the same training was interrupted.
         material: What to make of the documents.
         settings: A `fine_tuning.Settings`.
-        report: Told of each step and score.
+        report: Told of each step and score, in the main process.
+
+    In a process of `torchrun` or `accelerate launch` it trains together with the others, all of which get the same
+    figures; the main one writes.
 
     Raises:
         UsageError: Documents, model, options or folder are wrong.
+        RunError: The processes do not agree.
     """
-    from prox.adapt.language_model import fine_tuning
+    from prox.adapt.language_model import fine_tuning, processes
 
+    processes.join()
+    if not processes.is_main():
+        report = _say_nothing
     settings.check()
-    if (output / "config.json").exists():
-        raise UsageError(f"{output} holds a model already; name a new folder")
+    processes.of_main(lambda: _check_new(output))
     prepared = prepare(pages, base, revision, material)
+    processes.check_same("examples", _digest(prepared.training.examples))
+    steps = fine_tuning.steps_for(settings, processes.world())
+    if steps.batch != settings.batch:
+        report({"batch": steps.batch, "wanted_batch": settings.batch})
     data = prepared.figures()
     report({"data": data})
     work = output / "training"
     about = {"base": base, "base_fingerprint": weights_fingerprint(base, revision), **dataclasses.asdict(material)}
-    fine_tuning.keep_settings(work, settings, {**about, "examples": data["examples"]})
+    processes.of_main(lambda: fine_tuning.keep_settings(work, settings, {**about, "examples": data["examples"]}))
     gold = work / "validation.jsonl"
-    write_gold(gold, prepared.split.validation, material.level)
+    processes.of_main(lambda: write_gold(gold, prepared.split.validation, material.level))
 
     model = fine_tuning.load_base(base, revision)
     judge = judge_of(prepared, base, gold)
-    before_path = work / "before.json"
-    if before_path.is_file():
-        before: Mapping[str, float] = json.loads(before_path.read_text(encoding="utf-8"))
-    else:
-        before = dict(judge(model.eval()))
-        before_path.write_text(json.dumps(before) + "\n", encoding="utf-8")
+    before = processes.of_main(lambda: _before(work / "before.json", judge, model, processes.device()))
+    if processes.sharded():
+        model.cpu()
     report({"before": before})
 
     end = prepared.tokenizer.eos_token_id
@@ -287,18 +295,49 @@ def adapt_language_model(
         raise UsageError(f"the tokenizer of {base} has no token that ends a text (eos_token)")
     training = fine_tuning.to_tokens(prepared.training.examples, prepared.tokens, end)
     best, validations = fine_tuning.fine_tune(model, prepared.tokenizer, training, settings, judge, work, report)
-    scores = dict(judge(best.eval()))  # of the weights that are saved, after merging and in 32 bits
-    best.save_pretrained(output)
-    prepared.tokenizer.save_pretrained(output)
-    made = {
-        "base": base,
-        "data": data,
-        "settings": dataclasses.asdict(settings),
-        "before": before,
-        "validations": validations,
-        "scores": scores,
-    }
-    write_family(output, prepared.family, made)
-    (output / "README.md").write_text(model_card(output.name, prepared.family, made), encoding="utf-8")
-    shutil.rmtree(work / fine_tuning.CHECKPOINTS, ignore_errors=True)
+
+    def save() -> Mapping[str, float]:
+        scores = dict(judge(best.to(processes.device()).eval()))  # of what is saved, after merging and in 32 bits
+        best.save_pretrained(output)
+        prepared.tokenizer.save_pretrained(output)
+        made = {
+            "base": base,
+            "data": data,
+            "settings": dataclasses.asdict(settings),
+            "before": before,
+            "validations": validations,
+            "scores": scores,
+        }
+        write_family(output, prepared.family, made)
+        (output / "README.md").write_text(model_card(output.name, prepared.family, made), encoding="utf-8")
+        shutil.rmtree(work / fine_tuning.CHECKPOINTS, ignore_errors=True)
+        return scores
+
+    scores = processes.of_main(save)
+    processes.leave()
     return Adapted(before, validations, scores, data)
+
+
+def _say_nothing(figures: Mapping[str, Any]) -> None:
+    """What a process does with its figures that is not the main one."""
+
+
+def _check_new(output: Path) -> None:
+    if (output / "config.json").exists():
+        raise UsageError(f"{output} holds a model already; name a new folder")
+
+
+def _digest(examples: Sequence[Example]) -> str:
+    digest = hashlib.sha256()
+    for each in examples:
+        digest.update(f"{each.prompt}\0{each.program}\0".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _before(path: Path, judge: Callable[[Any], Mapping[str, float]], model: Any, device: Any) -> Mapping[str, float]:
+    if path.is_file():
+        known: Mapping[str, float] = json.loads(path.read_text(encoding="utf-8"))
+        return known
+    figures = dict(judge(model.to(device).eval()))
+    path.write_text(json.dumps(figures) + "\n", encoding="utf-8")
+    return figures

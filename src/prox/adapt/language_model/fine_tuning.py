@@ -1,5 +1,7 @@
 """Full-parameter fine-tuning with trl, judged after each epoch by the programs that the model really writes."""
 
+import contextlib
+import copy
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,11 +12,14 @@ from typing import Any
 import torch
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, PreTrainedModel, PrinterCallback, TrainerCallback
+from transformers.trainer_pt_utils import LengthGroupedSampler
+from transformers.utils import is_flash_attn_2_available
 from transformers.utils import logging as transformers_logging
 from trl import SFTConfig, SFTTrainer
 
+from prox.adapt.language_model import processes
 from prox.adapt.language_model.examples import Example
-from prox.errors import UsageError
+from prox.errors import RunError, UsageError
 from prox.refiners.language_model.model_files import essence, named_for_transformers
 from prox.refiners.language_model.tokens import ModelTokens
 
@@ -93,6 +98,9 @@ def load_base(model: str, revision: str | None) -> PreTrainedModel:
     if getattr(loaded, "hf_quantizer", None) is not None:  # of a GGUF file: unpacked by now, but it could not be saved
         loaded.hf_quantizer = None
         del loaded.config.quantization_config
+    if torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0) and is_flash_attn_2_available():
+        with contextlib.suppress(ValueError, ImportError):  # an architecture that has no use for it
+            loaded.set_attn_implementation("flash_attention_2")
     return loaded
 
 
@@ -110,6 +118,7 @@ class _Trainer(SFTTrainer):
     """Evaluation is by generation: a falling loss has been seen with programs that got no better."""
 
     judge: Judge
+    plain: Any = None
     control: Any
 
     def compute_loss(
@@ -123,16 +132,61 @@ class _Trainer(SFTTrainer):
         logits = model(**inputs, use_cache=False, logits_to_keep=places).logits
         wanted = labels[:, places].flatten()
         loss = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), wanted, reduction="sum")
-        return loss / ((wanted != -100).sum() if num_items_in_batch is None else num_items_in_batch)
+        if num_items_in_batch is None:
+            return loss / (wanted != -100).sum()
+        # Counted over all processes, of whose gradients the mean is taken.
+        return loss * self.accelerator.num_processes / num_items_in_batch
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        """Examples of like length come together, and the order is the same whatever number of processes share it."""
+        order = super()._get_train_sampler(train_dataset)
+        if processes.world() == 1 or not isinstance(order, LengthGroupedSampler):
+            return order
+        order.batch_size *= processes.world()
+        return processes.SameOrder(order)
+
+    def _save_checkpoint(self, *arguments: Any, **options: Any) -> None:
+        """A best checkpoint is known only where its folder is seen, and of shards none is written before that.
+
+        Without this some processes see it and others do not: they load the best one without the others, for ever.
+        """
+        if processes.world() > 1:
+            Path(self.args.output_dir, f"checkpoint-{self.state.global_step}").mkdir(parents=True, exist_ok=True)
+        super()._save_checkpoint(*arguments, **options)
+
+    def whole(self) -> Any:
+        """The model with all its weights, to be judged or saved by the main process; under FSDP that one alone has it.
+
+        A model in shards generates only where all processes take part in every token, so its weights are put together
+        into a copy that is a model like any other. All processes must call this.
+        """
+        if not self.is_fsdp_enabled:
+            return self.accelerator.unwrap_model(self.model)
+        weights = self.accelerator.get_state_dict(self.model)
+        if self.plain is None:
+            return None
+        missing = [name for name, _ in self.plain.named_parameters() if name not in weights]
+        if missing:
+            raise RunError(
+                f"the shards of the model hold no {missing[0]}: this architecture needs training without FSDP"
+            )
+        self.plain.load_state_dict(weights, strict=False)  # of tied weights one name may be missing
+        return self.plain
 
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
-        model = self.accelerator.unwrap_model(self.model)
-        model.eval()
-        found = {f"{metric_key_prefix}_{name}": value for name, value in self.judge(model).items()}
-        model.train()
+        model = self.whole()
+        figures = processes.of_main(lambda: self._judged(model))
+        found = {f"{metric_key_prefix}_{name}": value for name, value in figures.items()}
         self.log(dict(found))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
         return found
+
+    def _judged(self, model: Any) -> dict[str, float]:
+        figures = dict(self.judge(model.to(self.args.device).eval()))
+        model.train()
+        if model is self.plain:
+            model.cpu()  # the device is for training
+        return figures
 
 
 class _Progress(TrainerCallback):
@@ -152,10 +206,11 @@ def fine_tune(
     judge: Judge,
     work: Path,
     report: Callable[[Mapping[str, float]], None] = lambda figures: None,
-) -> tuple[PreTrainedModel, list[dict[str, float]]]:
+) -> tuple[Any, list[dict[str, float]]]:
     """Train, validate after each epoch, and give the best model back, with the figures of every validation.
 
-    Interrupted training goes on from its last checkpoint when it is called again with the same work folder.
+    Interrupted training goes on from its last checkpoint when it is called again with the same work folder. All
+    processes of a launcher call this; the best model is for the main one, and the others may get None.
 
     Args:
         model: The base, changed in place.
@@ -165,10 +220,17 @@ def fine_tune(
         judge: Scores the model.
         work: For checkpoints.
         report: Told loss, learning rate and scores as they come.
+
+    Raises:
+        UsageError: What is asked for does not go together, or not with the launcher.
     """
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     _freeze(model, settings)
+    plain = None
+    if processes.sharded():
+        torch.manual_seed(settings.seed)  # low-rank updates begin by chance, and each process keeps its shard of them
+        plain = _copy(model, settings) if processes.is_main() else None
     trainer = _Trainer(
         model=model,
         args=_arguments(settings, work, training),
@@ -179,19 +241,44 @@ def fine_tune(
         callbacks=[_Progress(report)],
     )
     trainer.remove_callback(PrinterCallback)  # it writes to standard output
-    trainer.judge = judge
-    done = any((work / CHECKPOINTS).glob("checkpoint-*"))
-    trainer.train(resume_from_checkpoint=done or None)
-    best = trainer.accelerator.unwrap_model(trainer.model)
-    if settings.low_rank is not None:
-        best = best.merge_and_unload()
-    best.float()
+    trainer.judge, trainer.plain = judge, plain
+    if processes.sharded() and not trainer.is_fsdp_enabled:
+        raise UsageError("accelerate spreads a model (FSDP) over GPUs only, and there is none here; use torchrun")
+    trainer.train(resume_from_checkpoint=processes.of_main(lambda: last_checkpoint(work)))
+    best = trainer.whole()
+    if best is not None:
+        if settings.low_rank is not None:
+            best = best.merge_and_unload()
+        best.float()
     figures = [dict(entry) for entry in trainer.state.log_history if any(name.startswith("eval_") for name in entry)]
     return best, figures
 
 
+def last_checkpoint(work: Path) -> str | None:
+    """The last one that is complete: the state of the trainer is what a checkpoint gets at the end."""
+    steps = {
+        int(state.parent.name.removeprefix("checkpoint-")): state.parent
+        for state in (work / CHECKPOINTS).glob("checkpoint-*/trainer_state.json")
+    }
+    return str(steps[max(steps)]) if steps else None
+
+
+def _copy(model: PreTrainedModel, settings: Settings) -> PreTrainedModel:
+    """A second model with weights of the same names, as the trainer makes the first."""
+    twin = copy.deepcopy(model)
+    if (low_rank := _low_rank(settings)) is not None:
+        from peft import get_peft_model
+
+        with torch.random.fork_rng():
+            twin = get_peft_model(twin, low_rank)
+    return twin
+
+
 def _freeze(model: PreTrainedModel, settings: Settings) -> None:
-    """What is not trained needs no more than 16 bits, and hands on no more: half the memory to move."""
+    """What is not trained needs no more than 16 bits, and hands on no more: half the memory to move.
+
+    Not under FSDP, where each device holds a share only, and weights of one kind can be spread together.
+    """
     frozen = []
     if settings.freeze_embeddings:
         frozen = [model.get_input_embeddings(), *filter(None, [model.get_output_embeddings()])]
@@ -203,33 +290,59 @@ def _freeze(model: PreTrainedModel, settings: Settings) -> None:
             raise UsageError(f"of {len(layers)} layers {settings.freeze_layers} cannot be frozen: none would be left")
         frozen += layers[: settings.freeze_layers]
     for module in frozen:
-        module.to(torch.bfloat16).requires_grad_(False)
+        module.requires_grad_(False)
+        if not processes.sharded():
+            module.to(torch.bfloat16)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """How a batch is reached.
+
+    Attributes:
+        device_batch: Examples that one device works on at once.
+        accumulation: So many times, before a step of the optimizer.
+        batch: Examples between two steps, over all devices; not the one that was asked for where that is no multiple.
+    """
+
+    device_batch: int
+    accumulation: int
+    batch: int
+
+
+def steps_for(settings: Settings, devices: int) -> Steps:
+    """Several devices share a batch that is smaller than all they could work on at once; one device exceeds it."""
+    device_batch = settings.device_batch
+    if devices > 1:
+        device_batch = min(device_batch, max(1, settings.batch // devices))
+    accumulation = max(1, round(settings.batch / (device_batch * devices)))
+    return Steps(device_batch, accumulation, device_batch * devices * accumulation)
 
 
 def _arguments(settings: Settings, work: Path, training: Dataset) -> SFTConfig:
     gpu = torch.cuda.is_available()
-    devices = max(1, torch.cuda.device_count())
-    accumulation = max(1, round(settings.batch / (settings.device_batch * devices)))
+    by = steps_for(settings, processes.world())
     longest = max(map(len, training["input_ids"]))
-    steps_of_epoch = math.ceil(len(training) / (settings.device_batch * devices * accumulation))
+    steps_of_epoch = math.ceil(len(training) / by.batch)
+    checkpointing = gpu and not processes.checkpoints_activations()
     if settings.evaluate_every is None:
         rhythm: dict[str, Any] = {"eval_strategy": "epoch", "save_strategy": "epoch"}
     else:
-        steps = max(1, round(settings.evaluate_every / (settings.device_batch * devices * accumulation)))
+        steps = max(1, round(settings.evaluate_every / by.batch))
         rhythm = {"eval_strategy": "steps", "eval_steps": steps, "save_strategy": "steps", "save_steps": steps}
-    return SFTConfig(
+    arguments = SFTConfig(
         output_dir=str(work / CHECKPOINTS),
         num_train_epochs=settings.epochs,
-        per_device_train_batch_size=settings.device_batch,
-        gradient_accumulation_steps=accumulation,
+        per_device_train_batch_size=by.device_batch,
+        gradient_accumulation_steps=by.accumulation,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="cosine_with_min_lr",
         lr_scheduler_kwargs={"min_lr": settings.last_learning_rate},
         warmup_steps=math.ceil(settings.warm_up * settings.epochs * steps_of_epoch),
         bf16=True,
         use_cpu=not gpu,
-        gradient_checkpointing=gpu,  # trl's own default costs a third of the time, where memory is not short
-        activation_checkpointing=gpu,
+        gradient_checkpointing=checkpointing,  # trl's own default costs a third of the time, where memory is not short
+        activation_checkpointing=checkpointing,
         packing=settings.packing,
         max_length=longest if settings.packing else None,
         train_sampling_strategy="random" if settings.packing else "group_by_length",
@@ -245,6 +358,9 @@ def _arguments(settings: Settings, work: Path, training: Dataset) -> SFTConfig:
         dataloader_pin_memory=gpu,
         **rhythm,
     )
+    if processes.world() == 1:
+        arguments._n_gpu = min(1, arguments.n_gpu)  # several would mean DataParallel, which trl refuses
+    return arguments
 
 
 def _low_rank(settings: Settings) -> Any:
@@ -265,10 +381,10 @@ def keep_settings(work: Path, settings: Settings, about: Mapping[str, Any]) -> N
     Raises:
         UsageError: They are of another training.
     """
-    wanted = json.loads(json.dumps({**asdict(settings), **about}))
+    wanted = json.loads(json.dumps({**asdict(settings), **about, "processes": processes.arrangement()}))
     path = work / SETTINGS
     if path.is_file():
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = {"processes": "1", **json.loads(path.read_text(encoding="utf-8"))}
         changed = [name for name in wanted if known.get(name) != wanted[name]]
         if changed:
             name = changed[0]
