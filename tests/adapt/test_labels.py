@@ -283,3 +283,17 @@ def test_a_folder_without_programs_is_a_usage_error_with_the_right_one(tmp_path)
         list(read_run(str(output), str(corpus)))
     with pytest.raises(UsageError, match="holds no programs"):
         list(read_run(str(tmp_path / "nothing"), str(corpus)))
+
+
+def test_labels_that_are_null_leave_it_to_the_program():
+    """In Parquet and its like every record has every field: a program was read as if people had labelled its lines."""
+    record = {"id": "a", "raw_text": TEXT, "line_labels": None}
+    dropped = labelled_page(record | {"program": "drop_doc()"}, "here")
+    assert dropped.keep is False and not dropped.has_lines
+    page = labelled_page(record | {"program": 'normalize("rose", "sank")'}, "here")
+    assert page.program == Program((Replace("rose", "sank"),))
+
+
+def test_a_neutral_line_called_true_is_passed_over_with_its_reason():
+    passed = labelled_page(GOLD | {"neutral_lines": [True]}, "here")
+    assert passed.reason == "neutral_lines is not a list of line numbers"

@@ -127,7 +127,7 @@ def labelled_page(record: dict[str, Any] | Quarantined, place: str) -> LabelledP
     suspect = record.get("suspect")
     if isinstance(suspect, int | float) and suspect > MOST_SUSPECT:
         return PassedOver(place, f"suspect above {MOST_SUSPECT}")
-    if "program" in record and "raw_text" in record and "line_labels" not in record:
+    if "program" in record and "raw_text" in record and record.get("line_labels") is None:
         return _page_of_program(record, place)
     gold = parse_gold(record, place)
     if isinstance(gold, str):

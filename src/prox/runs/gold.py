@@ -82,6 +82,8 @@ def parse_gold(record: dict[str, Any] | Quarantined, place: str) -> LineGold | D
     neutral = record.get("neutral_lines") or []
     if not isinstance(neutral, list) or not all(_is_place(number, len(lines)) for number in neutral):
         return "neutral_lines is not a list of line numbers"
+    if len(set(neutral)) == len(lines):
+        return "all lines are neutral"  # a page that nobody judged is no clean one
     if record.get("line_labels") is not None or "program" not in record:  # people know better than programs
         labels = _labels_of_people(record, lines)
     else:
@@ -186,4 +188,4 @@ def _is_bit(value: object) -> bool:
 
 
 def _is_place(value: object, count: int) -> bool:
-    return isinstance(value, int) and 0 <= value < count
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < count

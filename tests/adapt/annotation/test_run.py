@@ -349,3 +349,15 @@ def test_killed_at_random_moments_no_answered_request_is_sent_again(corpus, tmp_
         assert killed == undisturbed
     assert stored(output) == stored(tmp_path / "whole")
     assert len(rows(output / "labels.jsonl")) == 60
+
+
+def test_names_that_are_no_utf_8_do_not_lose_the_record_of_paid_labels(tmp_path):
+    path = tmp_path / "in\udcff.jsonl"
+    path.write_text(json.dumps({"id": "1", "text": "Rivers.", "url": "http://\ud800.example/"}) + "\n")
+    source = Source((str(path),), 5, stratify=("domain",))
+    settings = Settings(str(tmp_path / "out"), "m", "openai:m@http://h")
+    for _ in range(2):
+        annotate(TASK, source, settings, lambda: FakeServer(scores()))
+        record = json.loads((tmp_path / "out/annotation.json").read_text())
+        assert record["labelled"] == 1 and record["settings"]["source"]["inputs"][0].endswith("in\\udcff.jsonl")
+        assert record["corpus"]["strata"] == {"\\ud800.example": 1}

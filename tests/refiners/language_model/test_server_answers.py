@@ -158,7 +158,8 @@ def test_usage_is_understood():
 
 
 @pytest.mark.parametrize(
-    "usage", [None, {}, [], {"prompt_tokens": -1, "completion_tokens": "3"}, {"prompt_tokens": True}]
+    "usage",
+    [None, {}, [], {"prompt_tokens": -1, "completion_tokens": "3"}, {"prompt_tokens": True}, {"prompt_tokens": 10**30}],
 )
 def test_odd_usage_is_none(usage):
     understood = answer(text="a", usage=usage)

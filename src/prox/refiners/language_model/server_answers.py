@@ -129,7 +129,7 @@ def read_answer(reply: dict[str, Any], chat: bool) -> Answer:
 
 def read_count(holder: object, name: str) -> int | None:
     count = holder.get(name) if isinstance(holder, dict) else None
-    return count if isinstance(count, int) and not isinstance(count, bool) and count >= 0 else None
+    return count if isinstance(count, int) and not isinstance(count, bool) and 0 <= count < 2**53 else None
 
 
 def reason(error: BaseException) -> str:
