@@ -116,6 +116,8 @@ def read_answer(reply: dict[str, Any], chat: bool) -> Answer:
         raise FailedError("the server filters its answer", 200)
     holder, name = (choice.get("message"), "content") if chat else (choice, "text")
     text = holder.get(name) if isinstance(holder, dict) else None
+    if text is None and isinstance(holder, dict) and choice.get("finish_reason") == "length":
+        text = ""  # all tokens went into thoughts, which are shown elsewhere: they were paid, and would be again
     if not isinstance(text, str):
         raise FailedError("the answer has no text", 200, passing=True)
     return Answer(
