@@ -165,3 +165,10 @@ def test_a_folder_is_no_output_and_that_shows_at_once(prox, pairs, tmp_path):
     (tmp_path / "labels.jsonl").mkdir()
     code, _, err = prox("distill", pairs, tmp_path / "labels.jsonl")
     assert code == 2 and "labels.jsonl is a folder. Name a file" in err
+
+
+def test_an_input_is_not_overwritten_under_another_name(prox, pairs, tmp_path):
+    before = pairs.read_bytes()
+    (tmp_path / "link.jsonl").symlink_to(pairs)
+    code, _, err = prox("distill", tmp_path / "link.jsonl", pairs)
+    assert code == 2 and "would be overwritten" in err and pairs.read_bytes() == before

@@ -334,7 +334,7 @@ def read_run(
                     yield PassedOver(place, "the text differs from the one the program was written for")
                 else:
                     yield PassedOver(place, "no program for this id")
-    for id, _ in rows.keys() - met:
+    for id, _ in [key for key in rows if key not in met]:  # in their order: a set has another one every time
         yield PassedOver(f"program of {_writable(id)}", "the document of the program is not in the input")
 
 

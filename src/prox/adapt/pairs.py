@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from os.path import realpath
 from typing import Any
 
 from prox.adapt.whole_files import JsonLinesFile, split_ending
@@ -87,10 +88,11 @@ def distill_files(
     files = find_files(paths)
     report = Report()
     with JsonLinesFile(output) as accepted, JsonLinesFile(refused) as rest:
-        if accepted.path == rest.path:
+        outputs = set(map(realpath, (accepted.path, rest.path)))
+        if len(outputs) < 2:
             raise UsageError(f"{output} cannot hold the refused records too. Name another file with --refused")
         for file in files:
-            if file.path in (accepted.path, rest.path):
+            if realpath(file.path) in outputs:
                 raise UsageError(f"{file.shown} is read, and would be overwritten. Name another OUTPUT")
         for place, record in gold_records(files):
             found = _find(record, place, terms, raw_field, refined_field)

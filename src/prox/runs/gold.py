@@ -10,7 +10,7 @@ from prox.program import Policy, Program, RemoveLines, Replace, execute
 from prox.program.replacing import is_subsequence
 from prox.refiners.draft import Level
 from prox.runs.failure_kinds import failure_kind
-from prox.runs.places import places_left
+from prox.runs.places import by_line, places_left
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +158,9 @@ def _labels_of_program(written: object, text: str, lines: Sequence[str]) -> _Lab
         for number in range(each.first or 0, (len(lines) - 1 if each.last is None else each.last) + 1)
         if "\n" in each.source or each.source in lines[number]
     }
+    of_line = by_line(replacements)
     for number, line in enumerate(lines) if replacements else ():
-        left = places_left(line, number, replacements)
+        left = places_left(line, number, of_line(number))
         if len(left) < len(line) and not noise[number] and number not in unsure:
             partials[number] = _gaps(left, len(line))
     return _Labels(noise, partials, frozenset(unsure))
