@@ -268,3 +268,28 @@ def test_a_folder_without_programs_is_a_usage_error_with_the_right_one(tmp_path)
         list(read_run(str(output), str(corpus)))
     with pytest.raises(UsageError, match="holds no programs"):
         list(read_run(str(tmp_path / "nothing"), str(corpus)))
+
+
+def test_labels_that_are_null_leave_it_to_the_program():
+    """In Parquet and its like every record has every field: a program was read as if people had labelled its lines."""
+    record = {"id": "a", "raw_text": TEXT, "line_labels": None}
+    dropped = labelled_page(record | {"program": "drop_doc()"}, "here")
+    assert dropped.keep is False and not dropped.has_lines
+    page = labelled_page(record | {"program": 'normalize("rose", "sank")'}, "here")
+    assert page.program == Program((Replace("rose", "sank"),))
+
+
+def test_a_neutral_line_called_true_is_passed_over_with_its_reason():
+    passed = labelled_page(GOLD | {"neutral_lines": [True]}, "here")
+    assert passed.reason == "neutral_lines is not a list of line numbers"
+
+
+def test_programs_without_a_document_are_told_in_their_order(tmp_path):
+    """The first one to be named was another one at every call, and adapt.json another file."""
+    corpus = tmp_path / "in.jsonl"
+    documents = [{"id": str(number), "text": f"Home\nThe river rose {number} times."} for number in range(40)]
+    corpus.write_bytes(b"".join(orjson.dumps(document) + b"\n" for document in documents))
+    refine_corpus(make_recipe(input=(str(corpus),), output=str(tmp_path / "many"), level="chunk", workers=0))
+    (tmp_path / "none.jsonl").write_text('{"id": "x", "text": "y"}\n')
+    passed = list(read_run(str(tmp_path / "many/programs"), str(tmp_path / "none.jsonl")))
+    assert [entry.place for entry in passed[1:]] == [f"program of {number}" for number in range(40)]

@@ -73,3 +73,9 @@ def test_a_folder_with_something_in_it_is_refused(prox, tmp_path, labels):
     (tmp_path / "new" / "mine").touch()
     code, _, err = prox("adapt", "tagger", "--gold", labels(PAGE), tmp_path / "new")
     assert code == 2 and "new is not empty; name a new folder" in err
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64])
+def test_a_seed_that_no_generator_takes_is_refused_at_once(prox, tmp_path, seed):
+    code, _, err = prox("adapt", "tagger", tmp_path / "out", "--gold", "none", "--seed", seed)
+    assert code == 2 and "--seed" in err and not (tmp_path / "out").exists()

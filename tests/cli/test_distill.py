@@ -129,3 +129,46 @@ def test_a_wrong_call_says_what_to_do_and_writes_nothing(prox, pairs, tmp_path, 
     assert code == 2
     assert message in error
     assert [each.name for each in tmp_path.iterdir()] == ["pairs.jsonl"]
+
+
+def test_fields_that_are_null_are_as_if_they_were_not_there(prox, tmp_path):
+    """In Parquet every record has every field: gold was refused for its refined text, a program taken for labels."""
+    path, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    records = [
+        {"id": "gold", "raw_text": "menu\nIt rains.", "line_labels": [1, 0], "refined": None},
+        {
+            "id": "pair",
+            "raw_text": None,
+            "text": "Home | Log in\nIt rains.",
+            "refined": None,
+            "refined_text": "It rains.",
+        },
+        {"id": "labels", "raw_text": "menu\nIt rains.", "line_labels": None, "program": 'normalize("It", "it")'},
+    ]
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    code, out, _ = prox("distill", path, output, "--json")
+    assert code == 0 and json.loads(out)["refused"] == {NEITHER: 1}
+    assert [(row["id"], row["raw_text"], row["program"]) for row in rows(output)] == [
+        ("gold", "menu\nIt rains.", PROGRAM),
+        ("pair", "Home | Log in\nIt rains.", PROGRAM),
+    ]
+
+
+def test_a_gold_page_keeps_the_field_that_raw_texts_of_pairs_have(prox, tmp_path):
+    path, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    path.write_text(json.dumps({"raw_text": "menu\nIt rains.", "line_labels": [1, 0], "html": "<p>It rains."}) + "\n")
+    assert prox("distill", path, output, "--raw-field", "html")[0] == 0
+    assert rows(output)[0]["html"] == "<p>It rains."
+
+
+def test_a_folder_is_no_output_and_that_shows_at_once(prox, pairs, tmp_path):
+    (tmp_path / "labels.jsonl").mkdir()
+    code, _, err = prox("distill", pairs, tmp_path / "labels.jsonl")
+    assert code == 2 and "labels.jsonl is a folder. Name a file" in err
+
+
+def test_an_input_is_not_overwritten_under_another_name(prox, pairs, tmp_path):
+    before = pairs.read_bytes()
+    (tmp_path / "link.jsonl").symlink_to(pairs)
+    code, _, err = prox("distill", tmp_path / "link.jsonl", pairs)
+    assert code == 2 and "would be overwritten" in err and pairs.read_bytes() == before

@@ -207,3 +207,10 @@ def test_wrong_use_ends_with_2_and_advice(run, options, message):
 
 def test_missing_gold_ends_with_2(run, tmp_path):
     assert run(gold=tmp_path / "missing.jsonl")[0] == 2
+
+
+def test_json_names_files_that_are_called_in_no_utf_8(run, tmp_path):
+    path = tmp_path / "gold\udcff.jsonl"
+    path.write_text(json.dumps(GOLD[1]) + "\n")
+    code, out, _ = run("--json", gold=path)
+    assert code == 0 and json.loads(out)["gold"][0].endswith("gold\\udcff.jsonl")

@@ -106,3 +106,22 @@ def test_pages_of_one_host_are_of_one_site_where_nothing_else_names_it():
     assert gold_of("").site is None
     document = parse_gold({"text": "a", "keep": 1, "url": "https://forum.example/"}, "here")
     assert isinstance(document, DocumentGold) and document.site == "forum.example"
+
+
+def test_a_page_of_which_no_line_is_judged_is_no_gold():
+    """It had an F1 of 1, as a clean page has, and distilled to a program that keeps everything."""
+    record = {"raw_text": "a\nb", "line_labels": [1, 0], "neutral_lines": [0, 1]}
+    assert parse_gold(record, "here") == "all lines are neutral"
+    assert isinstance(parse_gold(record | {"neutral_lines": [0, 0]}, "here"), LineGold)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "fault"),
+    [
+        ("neutral_lines", [True], "neutral_lines is not a list of line numbers"),
+        ("partials", [{"line": True, "start": 0, "end": 1}], "partials is not a list of objects with line and noise"),
+        ("partials", [{"line": 0, "start": False, "end": 1}], "partials has a start or end outside its line"),
+    ],
+)
+def test_true_is_no_line_number(field, value, fault):
+    assert parse_gold({"raw_text": "a\nb", "line_labels": [1, 0], field: value}, "here") == fault

@@ -126,7 +126,7 @@ def labelled_page(record: dict[str, Any] | Quarantined, place: str) -> LabelledP
     suspect = record.get("suspect")
     if isinstance(suspect, int | float) and suspect > MOST_SUSPECT:
         return PassedOver(place, f"suspect above {MOST_SUSPECT}")
-    if "program" in record and "raw_text" in record and "line_labels" not in record:
+    if "program" in record and "raw_text" in record and record.get("line_labels") is None:
         return _page_of_program(record, place)
     gold = parse_gold(record, place)
     if isinstance(gold, str):
@@ -314,7 +314,7 @@ def read_run(
                     yield PassedOver(place, "the text differs from the one the program was written for")
                 else:
                     yield PassedOver(place, "no program for this id")
-    for id, _ in rows.keys() - met:
+    for id, _ in [key for key in rows if key not in met]:  # in their order: a set has another one every time
         yield PassedOver(f"program of {_writable(id)}", "the document of the program is not in the input")
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from os.path import realpath
 from typing import Any
 
 from prox.adapt.whole_files import JsonLinesFile, split_ending
@@ -87,10 +88,11 @@ def distill_files(
     files = find_files(paths)
     report = Report()
     with JsonLinesFile(output) as accepted, JsonLinesFile(refused) as rest:
-        if accepted.path == rest.path:
+        outputs = set(map(realpath, (accepted.path, rest.path)))
+        if len(outputs) < 2:
             raise UsageError(f"{output} cannot hold the refused records too. Name another file with --refused")
         for file in files:
-            if file.path in (accepted.path, rest.path):
+            if realpath(file.path) in outputs:
                 raise UsageError(f"{file.shown} is read, and would be overwritten. Name another OUTPUT")
         for place, record in gold_records(files):
             found = _find(record, place, terms, raw_field, refined_field)
@@ -124,8 +126,11 @@ def _find(
         kind, _, detail = record.reason.partition(": ")
         return Refused(kind, detail)
     raw_name, refined_name = _field(record, raw_field, RAW_FIELDS), _field(record, refined_field, REFINED_FIELDS)
+    unrefined = refined_name is None or record[refined_name] is None  # in Parquet, every record has every field
+    if unrefined and refined_field is None and record.get("line_labels") is not None:
+        return _by_labels(record, place)
     if raw_name is None or refined_name is None:
-        return _by_labels(record, place) if refined_field is None and "line_labels" in record else Refused(NO_PAIR)
+        return Refused(NO_PAIR)
     raw, refined = record[raw_name], record[refined_name]
     if not isinstance(raw, str) or not isinstance(refined, str):
         return Refused(NOT_TEXT, raw_name if not isinstance(raw, str) else refined_name)
@@ -139,7 +144,8 @@ def _find(
 
 
 def _field(record: dict[str, Any], given: str | None, usual: Sequence[str]) -> str | None:
-    return next((name for name in ([given] if given else usual) if name in record), None)
+    there = [name for name in ([given] if given else usual) if name in record]
+    return next((name for name in there if record[name] is not None), there[0] if there else None)
 
 
 def _by_labels(record: dict[str, Any], place: str) -> _Found | Refused:
@@ -168,9 +174,9 @@ def _name(operation: Operation) -> str:
 
 
 def _row(record: dict[str, Any], found: _Found, raw_field: str | None, refined_field: str | None) -> dict[str, Any]:
-    names = {_field(record, raw_field, RAW_FIELDS), "raw_text", "program", *REPLACED_FIELDS}
+    names = {"raw_text", "program", *REPLACED_FIELDS}
     if not found.by_labels:
-        names.add(_field(record, refined_field, REFINED_FIELDS))
+        names |= {str(_field(record, *each)) for each in ((raw_field, RAW_FIELDS), (refined_field, REFINED_FIELDS))}
     others = {name: value for name, value in record.items() if name not in names}
     return {**others, "raw_text": found.raw, "program": found.program.render()}
 

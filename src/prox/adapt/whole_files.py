@@ -33,12 +33,14 @@ class JsonLinesFile:
     """Rows go to a hidden temporary file, which `finish` gives its name; without it, leaving removes it."""
 
     def __init__(self, path: str) -> None:
-        """Raises `UsageError` if the name has another ending than those of `ENDINGS`."""
+        """Raises `UsageError` if the name has another ending than those of `ENDINGS`, or is that of a folder."""
         ending = split_ending(path)[1]
         self._fs, self.path = open_file_system(path)
         folder, _, name = self.path.rpartition("/")
         self._finished = False
         if is_local(self._fs):
+            if Path(self.path).is_dir():
+                raise UsageError(f"{path} is a folder. Name a file")
             Path(folder).mkdir(parents=True, exist_ok=True)
             self._temporary = Path(folder) / f".{name}.{uuid.uuid4().hex[:8]}.tmp"
             self._file: IO[bytes] = self._temporary.open("wb")

@@ -41,7 +41,7 @@ def tagger(
             "fewer for very many pages.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of everything random.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of PyTorch.")] = 1,
     corpus: Corpus = None,
     text_field: TextField = None,
@@ -118,7 +118,10 @@ def _show(record: dict[str, Any], output: str) -> None:
             for name in ("tagger", "embedded")
         ]
         _table(
-            console, "Documents: keep or drop, cross-validated by site", ["tagger", "documents", "keep F1", "AUC"], rows
+            console,
+            "Documents: keep or drop, cross-validated" + (" by site" if documents["by_site"] else ""),
+            ["tagger", "documents", "keep F1", "AUC"],
+            rows,
         )
     lines = [
         f"{pages['training']:,} pages trained, {pages['development']:,} steered, {pages['held-back']:,} held back",

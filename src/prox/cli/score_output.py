@@ -11,6 +11,7 @@ from rich.text import Text
 
 from prox.cli.candidates import Candidate
 from prox.cli.visible import visible
+from prox.corpora import shown_path
 from prox.refiners.draft import Level
 from prox.runs.bootstrap import SEED, Bootstrap, Difference, Interval
 from prox.runs.score import GoldScore
@@ -27,8 +28,8 @@ def as_json(gold: Sequence[str], scored: Scored, sure: Bootstrap) -> dict[str, A
     """The first refiner's figures at the top, the others' in `against`."""
     first, *others = [
         {
-            "refiners": {level: candidate.of_level(Level(level)) for level in score.fingerprints},
-            "fingerprints": score.fingerprints,
+            "refiners": {level: shown_path(candidate.of_level(Level(level))) for level in score.fingerprints},
+            "fingerprints": {level: shown_path(fingerprint) for level, fingerprint in score.fingerprints.items()},
             **asdict(score.overall),
             "intervals": {name: asdict(interval) for name, interval in intervals.items()},
             "differences": {name: asdict(difference) for name, difference in differences.items()},
@@ -39,7 +40,7 @@ def as_json(gold: Sequence[str], scored: Scored, sure: Bootstrap) -> dict[str, A
     del first["differences"]
     score = scored[0][1]
     return {
-        "gold": gold,
+        "gold": list(map(shown_path, gold)),
         **first,
         "left_out": score.left_out,
         "unusable": [asdict(each) for each in score.unusable],

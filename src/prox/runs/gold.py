@@ -11,7 +11,7 @@ from prox.program import Policy, Program, RemoveLines, Replace, execute
 from prox.program.replacing import is_subsequence
 from prox.refiners.draft import Level
 from prox.runs.failure_kinds import failure_kind
-from prox.runs.places import places_left
+from prox.runs.places import by_line, places_left
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,8 @@ def parse_gold(record: dict[str, Any] | Quarantined, place: str) -> LineGold | D
     neutral = record.get("neutral_lines") or []
     if not isinstance(neutral, list) or not all(_is_place(number, len(lines)) for number in neutral):
         return "neutral_lines is not a list of line numbers"
+    if len(set(neutral)) == len(lines):
+        return "all lines are neutral"  # a page that nobody judged is no clean one
     if record.get("line_labels") is not None or "program" not in record:  # people know better than programs
         labels = _labels_of_people(record, lines)
     else:
@@ -176,8 +178,9 @@ def _labels_of_program(written: object, text: str, lines: Sequence[str]) -> _Lab
         for number in range(each.first or 0, (len(lines) - 1 if each.last is None else each.last) + 1)
         if "\n" in each.source or each.source in lines[number]
     }
+    of_line = by_line(replacements)
     for number, line in enumerate(lines) if replacements else ():
-        left = places_left(line, number, replacements)
+        left = places_left(line, number, of_line(number))
         if len(left) < len(line) and not noise[number] and number not in unsure:
             partials[number] = _gaps(left, len(line))
     return _Labels(noise, partials, frozenset(unsure))
@@ -206,4 +209,4 @@ def _is_bit(value: object) -> bool:
 
 
 def _is_place(value: object, count: int) -> bool:
-    return isinstance(value, int) and 0 <= value < count
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < count

@@ -1,8 +1,29 @@
 """What replacements do inside a line, character by character."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from prox.program import Replace
+
+
+def by_line(replacements: Sequence[Replace]) -> Callable[[int], Sequence[Replace]]:
+    """The replacements that may act on a line, in their order; most have one line alone, and a page has many lines.
+
+    >>> of_line = by_line([Replace("a", first=1, last=1), Replace("b"), Replace("c", first=2, last=2)])
+    >>> [each.source for each in of_line(2)]
+    ['b', 'c']
+    """
+    wide: list[tuple[int, Replace]] = []
+    own: dict[int, list[tuple[int, Replace]]] = {}
+    for place, each in enumerate(replacements):
+        if each.first is not None and each.first == each.last:
+            own.setdefault(each.first, []).append((place, each))
+        else:
+            wide.append((place, each))
+
+    def of_line(number: int) -> Sequence[Replace]:
+        return [each for _, each in sorted([*wide, *own.get(number, ())], key=lambda placed: placed[0])]
+
+    return of_line
 
 
 def places_left(line: str, number: int, replacements: Sequence[Replace]) -> Sequence[int]:

@@ -7,7 +7,7 @@ from prox.document import split_lines
 from prox.program import Counts, Outcome, RemoveLines, Replace, content_counts, line_counts
 from prox.refiners.draft import Level
 from prox.runs.gold import LineGold
-from prox.runs.places import places_left
+from prox.runs.places import by_line, places_left
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +82,11 @@ def judge_lines(gold: LineGold, outcome: Outcome) -> LineFigures:
 
     partial_noise = partial_found = content_lost = 0
     replacements = [operation for operation in outcome.program.operations if isinstance(operation, Replace)]
+    of_line = by_line(replacements)
     for number in range(len(lines)) if replacements else gold.partials:
         if number in removed or number in noise or number in gold.neutral or number in gold.unsure:
             continue
-        partial, gone = _inside(lines[number], number, gold.partials.get(number, ()), replacements)
+        partial, gone = _inside(lines[number], number, gold.partials.get(number, ()), of_line(number))
         partial_noise += len(partial)
         partial_found += len(gone & partial)
         content_lost += len(gone - partial)

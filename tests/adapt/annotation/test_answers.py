@@ -111,3 +111,12 @@ def test_the_hash_of_a_request_changes_with_all_that_decides_its_answer():
     assert len(keys) == 6
     assert request_key("m", messages, 10) in keys
     request_key("m", (Message("user", "half a character \ud800"),), 1)
+
+
+@pytest.mark.parametrize("count", ['"10"', "null", "1.5", "true"])
+def test_an_answer_whose_tokens_are_no_numbers_is_counted_and_passed_over(tmp_path, count):
+    path = filled(tmp_path, 2)
+    first, second = path.read_text().removesuffix("\n").split("\n")
+    path.write_text(first + "\n" + second.replace('"tokens_in":10', f'"tokens_in":{count}') + "\n")
+    answers = Answers(str(tmp_path))
+    assert answers.unreadable == 1 and answers.spent == Spent(1, 10, 0)

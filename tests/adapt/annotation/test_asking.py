@@ -106,3 +106,32 @@ def test_the_same_question_from_many_threads_is_asked_once(tmp_path):
 )
 def test_thoughts_and_a_fence_are_no_part_of_an_answer_and_nothing_else_is_left_out(text, expected):
     assert plain(text) == expected
+
+
+def test_a_prompt_to_which_no_answer_can_be_used_ends_the_asking(asker):
+    """A budget was spent to its end on answers of which each one was thrown away."""
+    ask, server = asker("no", re_asks=0)
+    for number in range(50):
+        with pytest.raises(FailedError):
+            ask.ask(numbered(number), only_yes)
+    assert "50 questions in a row had no usable answer, the last one (urls) because no is not yes" in ask.stopped
+    with pytest.raises(StoppedError):
+        ask.ask(QUESTION, only_yes)
+    assert len(server.requests) == 50
+
+
+def test_one_usable_answer_is_enough_to_go_on(asker):
+    ask, _ = asker(*["no"] * 49, "yes", "no", re_asks=0)
+    assert sum(can_be_used(ask, number) for number in range(99)) == 1
+    assert not ask.stopped
+
+
+def numbered(number):
+    return Question("urls", "d", (Message("user", str(number)),), 50)
+
+
+def can_be_used(ask, number):
+    try:
+        return ask.ask(numbered(number), only_yes) == "yes"
+    except FailedError:
+        return False

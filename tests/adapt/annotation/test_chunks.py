@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from prox.adapt.annotation.asking import FailedError, UnusableError
 from prox.adapt.annotation.chunks import KINDS, ChunkTask, annotation_window, read_program
 from prox.adapt.annotation.prompts import load_prompts
-from prox.chunking import Chunk
+from prox.chunking import Chunk, chunk_document
 from prox.document import Document, join_lines, split_lines
 from prox.program import Policy, Program, RemoveLines, Replace, execute
 
@@ -193,3 +193,9 @@ def test_whatever_a_model_writes_the_effective_program_deletes_and_gives_what_wa
     signs = iter(chunk.text)
     assert all(sign in signs for sign in outcome.text)
     assert 0 <= whole.removed <= 1
+
+
+def test_blank_lines_fill_the_window_too():
+    """They are shown with their numbers: 100,000 of them were one request of 600 KB, three times."""
+    chunks = chunk_document(Document("d", "\n" * 99_999), annotation_window(1500))
+    assert max(chunk.text.count("\n") for chunk in chunks) < 1500

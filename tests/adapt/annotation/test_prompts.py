@@ -99,3 +99,9 @@ def test_broken_yaml_and_other_bytes_are_refused(tmp_path):
 def test_a_folder_without_prompts_says_how_to_get_some(tmp_path):
     with pytest.raises(UsageError, match="prox annotate prompts"):
         load_prompts(("documents",), str(tmp_path))
+
+
+def test_an_infinite_number_is_no_limit(tmp_path):
+    (tmp_path / "documents.yaml").write_text("system: Judge.\nmax_new_tokens: .inf\n")
+    with pytest.raises(UsageError, match=r"documents\.yaml is no prompt"):
+        load_prompts(("documents",), str(tmp_path))

@@ -1,3 +1,4 @@
+import heapq
 import random
 from collections import Counter
 
@@ -5,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prox.adapt.annotation import sampling
 from prox.adapt.annotation.sampling import check_strata, draw
 from prox.document import Document
 from prox.errors import UsageError
@@ -111,3 +113,20 @@ def test_many_small_strata_leave_room_for_all_of_them():
 def test_an_unknown_stratum_is_refused_with_those_there_are():
     with pytest.raises(UsageError, match='length, domain, language, not "site"'):
         check_strata(["length", "site"])
+
+
+def test_memory_is_for_the_sample_alone(monkeypatch):
+    """The heap of strata kept an entry for every document of the corpus."""
+    monkeypatch.setattr(sampling, "_OLD_ENTRIES", 100)
+    sizes, push = [0], heapq.heappush
+
+    def watched(heap, entry):
+        push(heap, entry)
+        sizes.append(len(heap))
+
+    monkeypatch.setattr(heapq, "heappush", watched)
+    for stratify in ((), ("domain",)):
+        corpus = documents(3000, url=[f"http://s{n}.example/" for n in range(9)])
+        expected = draw(reversed(corpus), 50, 0, stratify)
+        assert draw(corpus, 50, 0, stratify) == expected
+    assert max(sizes) < 200

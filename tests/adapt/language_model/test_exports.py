@@ -57,3 +57,10 @@ def test_a_training_set_is_not_written_over_another(tmp_path, tokens):
         written(tmp_path / "out", tokens, "messages")
     with pytest.raises(UsageError, match="choose one of messages, llama-factory, rendered"):
         written(tmp_path / "new", tokens, "alpaca")
+
+
+def test_the_folder_of_a_model_is_left_alone(tmp_path, tokens):
+    """The model's prox.json was overwritten, and it was asked in another way from then on."""
+    (tmp_path / "prox.json").write_text("{}")
+    with pytest.raises(UsageError, match="holds a model that was adapted"):
+        written(tmp_path, tokens, "messages")

@@ -158,7 +158,8 @@ def test_usage_is_understood():
 
 
 @pytest.mark.parametrize(
-    "usage", [None, {}, [], {"prompt_tokens": -1, "completion_tokens": "3"}, {"prompt_tokens": True}]
+    "usage",
+    [None, {}, [], {"prompt_tokens": -1, "completion_tokens": "3"}, {"prompt_tokens": True}, {"prompt_tokens": 10**30}],
 )
 def test_odd_usage_is_none(usage):
     understood = answer(text="a", usage=usage)
@@ -235,3 +236,11 @@ def test_odd_numbers_are_no_probability():
 )
 def test_odd_probabilities_are_none(logprobs):
     assert answer(text="keep_doc()", logprobs=logprobs).positions is None
+
+
+@pytest.mark.parametrize("content", [{"content": None}, {}])
+def test_an_answer_whose_tokens_all_went_into_thoughts_is_cut_off_and_paid(content):
+    """It was taken for a passing fault: eight attempts, each paid in full, none of them counted."""
+    message = {"role": "assistant", "reasoning_content": "Let me see …", **content}
+    cut = answer(chat=True, usage={"completion_tokens": 500}, message=message, finish_reason="length")
+    assert (cut.text, cut.finish_reason, cut.tokens_out) == ("", "length", 500)

@@ -119,6 +119,8 @@ class Answers:
                     answer = Answer(fields["text"], fields["finish_reason"], fields["tokens_in"], fields["tokens_out"])
                     if not (isinstance(answer.text, str) and isinstance(fields["request"], str)):
                         raise TypeError
+                    if not (type(answer.tokens_in) is type(answer.tokens_out) is int):
+                        raise TypeError
                     self._known[fields["request"]] = answer
                 except (ValueError, KeyError, TypeError):
                     self.unreadable += 1

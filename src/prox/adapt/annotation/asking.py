@@ -16,6 +16,9 @@ Result = TypeVar("Result")
 _FAILURES_IN_A_ROW = 24
 """Requests that fail one after the other, before nobody believes in the server any more."""
 
+_UNUSABLE_IN_A_ROW = 50
+"""Questions one after the other without a usable answer, before nobody believes in the prompt any more."""
+
 
 class Server(Protocol):
     """As much of an engine as is needed here."""
@@ -98,6 +101,7 @@ class Asker:
         self._budget = budget
         self._re_asks = re_asks
         self._in_a_row = 0
+        self._unusable_in_a_row = 0
         self._lock = threading.Lock()
         self._of_key: dict[str, threading.Lock] = {}
 
@@ -116,9 +120,12 @@ class Asker:
             try:
                 if cut_off:
                     raise UnusableError(f"it is cut off after {answer.tokens_out} tokens")
-                return read(plain(answer.text))
+                result = read(plain(answer.text))
+                self._unusable_in_a_row = 0
+                return result
             except UnusableError as unusable:
                 if not remaining:
+                    self._not_usable(question, unusable)
                     kind = "cut off" if cut_off else "unusable"
                     raise FailedError(f"{kind} answer to {question.prompt}: {unusable}", answer.text) from None
                 with self._lock:
@@ -172,6 +179,15 @@ class Asker:
                 self.asked += spent
             self._budget.settle(most, spent)
         return answer
+
+    def _not_usable(self, question: Question, unusable: UnusableError) -> None:
+        with self._lock:
+            self._unusable_in_a_row += 1
+            if self._unusable_in_a_row >= _UNUSABLE_IN_A_ROW:
+                self.stop(
+                    f"{self._unusable_in_a_row} questions in a row had no usable answer, the last one "
+                    f"({question.prompt}) because {unusable}"
+                )
 
     def _failed(self, completion: Completion) -> None:
         if completion.too_long:

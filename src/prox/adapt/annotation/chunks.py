@@ -22,8 +22,8 @@ _CHARACTERS_A_WORD = 10
 
 
 def annotation_window(words: int) -> Window:
-    """How much of a document a strong model reads at once."""
-    return Window(words, lambda line: max(count_words(line), len(line) // _CHARACTERS_A_WORD))
+    """How much of a document a strong model reads at once. A blank line counts as a word: it has a number."""
+    return Window(words, lambda line: max(count_words(line), len(line) // _CHARACTERS_A_WORD, 1))
 
 
 @dataclass(frozen=True, slots=True)

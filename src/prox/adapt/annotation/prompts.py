@@ -69,7 +69,7 @@ def load_prompts(names: tuple[str, ...], folder: str | None = None) -> dict[str,
         try:
             text = own[name].read_text(encoding="utf-8") if name in own else _shipped(name)
             prompts[name] = _parse(name, yaml.safe_load(text))
-        except (OSError, ValueError, yaml.YAMLError) as error:
+        except (OSError, ValueError, OverflowError, RecursionError, yaml.YAMLError) as error:
             raise UsageError(f"{own.get(name, name)} is no prompt: {' '.join(str(error).split())}") from error
     return prompts
 

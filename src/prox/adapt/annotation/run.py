@@ -15,7 +15,7 @@ from prox.adapt.annotation.asking import Asker, FailedError, Server, StoppedErro
 from prox.adapt.annotation.budget import Budget, BudgetSpentError, Limits, Prices, Spent
 from prox.adapt.annotation.prompts import Prompt
 from prox.adapt.annotation.seeds import Seeds, Source, find_seeds
-from prox.corpora import is_local, json_text, open_file_system, write_atomically
+from prox.corpora import is_local, json_text, open_file_system, shown_path, write_atomically
 from prox.document import Document
 from prox.errors import RunError, UsageError
 from prox.refiners.draft import Level
@@ -245,7 +245,8 @@ class _Work:
     def record(self, source: Source) -> dict[str, Any]:
         """What `annotation.json` says."""
         settings, asker, prices = self._settings, self.asker, self._settings.prices
-        specs = source.disagree and tuple(map(shown_spec, source.disagree))
+        specs = source.disagree and tuple([shown_path(shown_spec(spec)) for spec in source.disagree])
+        shown_source = asdict(source) | {"disagree": specs, "inputs": tuple(map(shown_path, source.inputs))}
         labels = self.labels.values()
         judged = {"kept": sum(label["keep"] for label in labels)} if self._task.name == "documents" else {}
         edited = {name: sum(label[name] for label in labels) for name in _SUMS if labels and name in next(iter(labels))}
@@ -255,7 +256,7 @@ class _Work:
             "prompts": {prompt.name: prompt.fingerprint for prompt in self._task.prompts},
             "settings": {
                 **self._task.settings,
-                "source": asdict(source) | {"disagree": specs},
+                "source": shown_source,
                 "limits": asdict(settings.limits),
                 "prices": asdict(prices),
                 "re_asks": settings.re_asks,

@@ -19,6 +19,9 @@ from prox.errors import UsageError
 _LENGTHS = (1_000, 4_000, 16_000, 64_000)
 """Characters at which the classes of length end."""
 
+_OLD_ENTRIES = 10_000
+"""Entries of the heap that match no stratum any more, about, above which it is made anew."""
+
 _URL_FIELDS = ("url", "source_url", "warc_target_uri")
 _DOMAIN_FIELDS = ("source_domain", "domain", "site")
 _LANGUAGE_FIELDS = ("language", "lang")
@@ -62,6 +65,9 @@ def draw(documents: Iterable[Document], count: int, seed: int = 0, stratify: tup
         if size > count:
             _remove_last(drawn, tails)
             size -= 1
+        if len(tails) > 2 * len(drawn) + _OLD_ENTRIES:
+            tails = [_tail(each, of_stratum) for each, of_stratum in drawn.items()]
+            heapq.heapify(tails)
     ranked = [
         (rank, lot, stratum, document)
         for stratum, members in drawn.items()

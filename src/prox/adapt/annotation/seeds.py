@@ -18,6 +18,7 @@ from prox.corpora import (
     find_files,
     json_text,
     read_blocks,
+    shown_path,
     write_atomically,
 )
 from prox.corpora.arrow_values import to_json_value
@@ -139,12 +140,12 @@ def _draw(source: Source, level: Level, files: Sequence[CorpusFile], on_records:
         dict(passed_over.most_common()),
         {_shown(stratum): size for stratum, size in sample.strata.items()} if source.stratify else {},
         disagreement,
-        tuple(problems),
+        tuple(map(shown_path, problems)),
     )
 
 
 def _shown(stratum: Stratum) -> str:
-    return " · ".join(part or "unknown" for part in stratum)
+    return shown_path(" · ".join(part or "unknown" for part in stratum))
 
 
 def _fingerprint(source: Source, level: Level, files: Sequence[CorpusFile]) -> str:

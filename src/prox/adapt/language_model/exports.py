@@ -8,6 +8,7 @@ from typing import Any
 from prox.adapt.language_model.examples import Example
 from prox.adapt.whole_files import JsonLinesFile
 from prox.errors import UsageError
+from prox.refiners.language_model.adapted import FILE
 from prox.refiners.language_model.families import Family
 from prox.refiners.language_model.layouts import PLACE
 
@@ -50,12 +51,14 @@ def write_training_set(
             and completion as text, for those who want no template in between).
 
     Raises:
-        UsageError: There is no such form, or the folder holds a training set.
+        UsageError: There is no such form, or the folder holds a training set or a model.
     """
     if form not in FORMATS:
         raise UsageError(f'there is no format "{form}"; choose one of {", ".join(FORMATS)}')
     if (folder / TRAINING).exists():
         raise UsageError(f"{folder} holds a training set already; name a new folder")
+    if (folder / FILE).exists():  # it would be told to be asked as this training set is
+        raise UsageError(f"{folder} holds a model that was adapted ({FILE}); name a new folder")
     folder.mkdir(parents=True, exist_ok=True)
     for name, examples in ((VALIDATION, validation), (TRAINING, training)):
         with JsonLinesFile(str(folder / name)) as file:

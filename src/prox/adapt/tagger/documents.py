@@ -1,7 +1,8 @@
 """Train the tagger's judge of documents, and measure it by cross-validation."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from scipy.sparse import csr_matrix, diags, hstack, vstack
@@ -29,6 +30,7 @@ class DocumentScores:
     Attributes:
         keep_f1: Mean over the repetitions; the threshold was chosen on the same answers, which flatters it a little.
         keep_f1_of_everything: That of keeping every document.
+        by_site: Whether no site was on both sides; there may be too few of them for that.
     """
 
     documents: int
@@ -36,6 +38,7 @@ class DocumentScores:
     keep_f1: float
     auc: float
     keep_f1_of_everything: float
+    by_site: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +95,14 @@ def cross_validate_documents(
         whole: The documents as they are to train on.
         judged: The same as the judge will see them, to predict.
         keep: Their labels, 1 to keep.
-        sites: Of each document; no site is on both sides. None if every document has one of its own.
+        sites: Of each document; no site is on both sides, if without one the others still have documents of both kinds.
+            None if every document has one of its own.
     """
     repeats, folds = (1, 5) if len(keep) >= MANY_DOCUMENTS else (5, 10)
     scores = np.zeros((repeats, len(keep)))
-    for repeat, train, test in _splits(whole, keep, sites, repeats, folds):
+    splits = _splits_by_site(keep, sites, repeats, folds)
+    by_site = splits is not None
+    for repeat, train, test in splits or _splits(keep, repeats, folds):
         fitted = fit_documents(whole.take(train), keep[train])
         scores[repeat, test] = sigmoid(document_logits(judged.take(test), fitted))
     thresholds = np.arange(0.2, 0.81, 0.01)
@@ -104,23 +110,29 @@ def cross_validate_documents(
     best = int(np.argmax(f1))
     auc = float(np.mean([roc_auc_score(keep, row) for row in scores]))
     everything = float(2 * keep.mean() / (1 + keep.mean()))
-    return DocumentScores(len(keep), round(float(thresholds[best]), 2), float(f1[best]), auc, everything)
+    return DocumentScores(len(keep), round(float(thresholds[best]), 2), float(f1[best]), auc, everything, by_site)
 
 
-def _splits(
-    inputs: DocumentInputs, keep: np.ndarray, sites: Sequence[str] | None, repeats: int, folds: int
-) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Repetition, documents to train on, documents to predict."""
-    if sites is None or len(set(sites)) == len(sites):
-        alone = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=0)
-        for number, (train, test) in enumerate(alone.split(inputs.statistics, keep)):
-            yield number // folds, train, test
-        return
+Split: TypeAlias = tuple[int, np.ndarray, np.ndarray]
+"""Repetition, documents to train on, documents to predict."""
+
+
+def _splits_by_site(keep: np.ndarray, sites: Sequence[str] | None, repeats: int, folds: int) -> list[Split] | None:
+    """None if some documents could not be predicted: the others are all of their sites, or all of one kind."""
+    if sites is None or (count := len(set(sites))) == len(sites):
+        return _splits(keep, repeats, folds)
+    if count < 2:
+        return None
+    splits: list[Split] = []
     for repeat in range(repeats):
-        grouped = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=repeat)
-        for train, test in grouped.split(inputs.statistics, keep, sites):
-            if len(set(keep[train].tolist())) == 2:
-                yield repeat, train, test
+        grouped = StratifiedGroupKFold(n_splits=min(folds, count), shuffle=True, random_state=repeat)
+        splits += [(repeat, train, test) for train, test in grouped.split(keep, keep, sites) if len(test)]
+    return splits if all(len(set(keep[train].tolist())) == 2 for _, train, _ in splits) else None
+
+
+def _splits(keep: np.ndarray, repeats: int, folds: int) -> list[Split]:
+    alone = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=0)
+    return [(number // folds, train, test) for number, (train, test) in enumerate(alone.split(keep, keep))]
 
 
 def fit_documents(inputs: DocumentInputs, keep: np.ndarray) -> dict[str, np.ndarray]:

@@ -124,7 +124,7 @@ def fit_tagger(gold: Sequence[LabelledPage], run: Sequence[LabelledPage], settin
     training = [page for page in of_part["training"] if len(page.labels) <= LONGEST_PAGE]
     too_long = len(of_part["training"]) - len(training)
     of_part["training"], development = training, of_part["development"]
-    noise, content = (sum(int((page.labels == label).sum()) for page in training) for label in (1, 0))
+    noise, content = (sum(_lines_with_text(page, label) for page in training) for label in (1, 0))
     judged_gold, judged_run = map(_judged, (gold, run))
     kept, dropped = (sum(page.keep is keep for page in [*judged_gold, *judged_run]) for keep in (True, False))
     notes: list[str] = []
@@ -146,9 +146,13 @@ def fit_tagger(gold: Sequence[LabelledPage], run: Sequence[LabelledPage], settin
 
     parts_origin: Origin = "none" if embedded is None else "embedded"
     marked = sum(len(page.partials) for page in training)
-    if marked >= FEWEST_PARTS:
-        arrays |= _parts(training, development, logits_of, settings.seed)
+    judge_of_parts = _parts(training, development, logits_of, settings.seed) if marked >= FEWEST_PARTS else None
+    if judge_of_parts is not None:
+        arrays |= judge_of_parts
         parts_origin = "trained"
+    elif marked >= FEWEST_PARTS:
+        judge = "it removes whole lines only" if embedded is None else "that judge is the embedded one"
+        notes.append(f"of the parts of lines that a tagger can see, all are noise or none is: {judge}")
     elif training and embedded is None:
         notes.append(f"{marked} parts of lines are marked as noise; without {FEWEST_PARTS} it removes whole lines only")
 
@@ -158,6 +162,10 @@ def fit_tagger(gold: Sequence[LabelledPage], run: Sequence[LabelledPage], settin
         fitted, scores = _documents(judged_gold, judged_run, logits_of)
         arrays |= fitted
         documents_origin = "trained"
+        if not scores.by_site:
+            notes.append(
+                "too few sites to cross-validate documents by site: other pages of their sites flatter the scores"
+            )
     else:
         judge = "it judges none" if embedded is None else "that judge is the embedded one"
         notes.append(f"{kept} documents are labelled keep and {dropped} drop; without {FEWEST_DOCUMENTS} each, {judge}")
@@ -238,13 +246,23 @@ def _logits_of(network: LineNetwork) -> LineLogits:
 
 def _parts(
     training: Sequence[LabelledPage], development: Sequence[LabelledPage], logits_of: LineLogits, seed: int
-) -> dict[str, np.ndarray]:
+) -> dict[str, np.ndarray] | None:
+    """None if there are no parts of both kinds. Where the pages that steer have none, those that train steer too."""
     data = training_parts(training, logits_of, seed)
+    if len(set(data.noise.tolist())) < 2:
+        return None
     arrays = train_parts(data)
     held = labelled_parts(development, logits_of)
+    if not held.parts:
+        held, development = labelled_parts(training, logits_of), training
     threshold = choose_threshold(held, arrays, sum(map(_content_characters, development)))
     log.info("parts: %d to train, %d of them noise; threshold %.2f", len(data.parts), data.noise.sum(), threshold)
     return arrays | {"parts.threshold": np.array(threshold)}
+
+
+def _lines_with_text(page: LabelledPage, label: int) -> int:
+    lines = zip(page.text.split("\n"), page.labels.tolist(), strict=True)
+    return sum(each == label and not line.isspace() and line != "" for line, each in lines)
 
 
 def _content_characters(page: LabelledPage) -> int:

@@ -62,9 +62,9 @@ def write_tagger(folder: Path, fitted: Fitted, sources: Sources, settings: Setti
         "prox": importlib.metadata.version("prox-refine"),
         "settings": {**dataclasses.asdict(settings), "epochs": fitted.epochs},
         "seconds_of_training": round(seconds),
-        "gold": sources.gold,
-        "programs": sources.programs,
-        "input": sources.input,
+        "gold": tuple(map(shown_path, sources.gold)),
+        "programs": sources.programs and shown_path(sources.programs),
+        "input": tuple(map(shown_path, sources.input)),
         "pages": {"gold": len(sources.of_gold.pages), "run": len(sources.of_run.pages), **fitted.pages},
         "training_lines": {"noise": fitted.noise_lines, "content": fitted.content_lines},
         "passed_over": _passed_over(sources.of_gold) + _passed_over(sources.of_run),
@@ -140,6 +140,7 @@ def _document_scores(fitted: Fitted) -> dict[str, Any] | None:
     return {
         "count": own.documents,
         "threshold": own.threshold,
+        "by_site": own.by_site,
         "tagger": {"keep_f1": round(own.keep_f1, 4), "auc": round(own.auc, 4)},
         "embedded": {"keep_f1": round(embedded.keep_f1, 4), "auc": round(embedded.auc, 4)},
         "keep_f1_of_keeping_everything": round(own.keep_f1_of_everything, 4),
@@ -169,8 +170,9 @@ def _card(record: dict[str, Any]) -> str:
     if scores:
         scores = ["| lines | pages | noise-line F1 | macro over pages | content-word F1 |", "| --- " * 5, *scores]
     if documents := record["documents"]:
+        how_split = "in cross-validation by site" if documents["by_site"] else "in cross-validation"
         scores += ["", "| documents | number | keep-F1 | AUC |", "| --- " * 4]
-        for name, how in (("tagger", "in cross-validation by site"), ("embedded", "as it ships")):
+        for name, how in (("tagger", how_split), ("embedded", "as it ships")):
             judge = documents[name]
             figures = f"{documents['count']:,} | {judge['keep_f1']:.3f} | {judge['auc']:.3f}"
             scores.append(f"| {_NAMES[name]}, {how} | {figures}")

@@ -141,7 +141,10 @@ def labelled_parts(pages: Sequence[LabelledPage], logits_of: LineLogits) -> Labe
 
 
 def train_parts(data: LabelledParts, strength: float = 1.0) -> dict[str, np.ndarray]:
-    """Weights without a threshold; parts are judged page by page because repeats on the page are a feature."""
+    """Weights without a threshold; parts are judged page by page because repeats on the page are a feature.
+
+    There must be parts of both kinds.
+    """
     x = part_matrix(data)
     judge = LogisticRegression(C=strength, max_iter=2000).fit(x, data.noise)
     weights = judge.coef_[0].astype(np.float32)

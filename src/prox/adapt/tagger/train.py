@@ -114,7 +114,7 @@ def train(
             "epoch %d of %d: loss %.4f, %.0f s; %s",
             epoch + 1,
             plan.epochs,
-            np.mean(losses),
+            np.mean(losses or [math.nan]),
             time.time() - started,
             measure(average, development),
         )
@@ -148,7 +148,7 @@ def batches(pages: Sequence[LabelledPage], plan: Plan, chance: random.Random) ->
             size = 0
         out[-1].append(example)
         size += len(example.features.rows)
-    return out
+    return [batch for batch in out if batch]
 
 
 def batch_loss(network: LineNetwork, examples: Sequence[Example], plan: Plan, generator: np.random.Generator) -> Tensor:

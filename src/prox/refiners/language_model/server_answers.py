@@ -116,6 +116,8 @@ def read_answer(reply: dict[str, Any], chat: bool) -> Answer:
         raise FailedError("the server filters its answer", 200)
     holder, name = (choice.get("message"), "content") if chat else (choice, "text")
     text = holder.get(name) if isinstance(holder, dict) else None
+    if text is None and isinstance(holder, dict) and choice.get("finish_reason") == "length":
+        text = ""  # all tokens went into thoughts, which are shown elsewhere: they were paid, and would be again
     if not isinstance(text, str):
         raise FailedError("the answer has no text", 200, passing=True)
     return Answer(
@@ -129,7 +131,7 @@ def read_answer(reply: dict[str, Any], chat: bool) -> Answer:
 
 def read_count(holder: object, name: str) -> int | None:
     count = holder.get(name) if isinstance(holder, dict) else None
-    return count if isinstance(count, int) and not isinstance(count, bool) and count >= 0 else None
+    return count if isinstance(count, int) and not isinstance(count, bool) and 0 <= count < 2**53 else None
 
 
 def reason(error: BaseException) -> str:
