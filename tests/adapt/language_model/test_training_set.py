@@ -53,6 +53,17 @@ def test_the_share_of_untouched_examples_is_the_one_that_was_asked_for(tokens, s
     assert sum(made.passed.values()) + len(made.examples) == 60
 
 
+def test_the_share_of_untouched_examples_holds_where_fewer_examples_are_wanted(tokens):
+    """Those of the kind that was not left out stood at the end, where the rest was cut off."""
+    pages = [page(n) for n in range(40)] + [page(n, labels=np.array([0, 0, 0])) for n in range(40, 240)]
+    writer = writer_for(tokens, window=400)
+    shares = [
+        sum(not each.touched for each in training_set(pages, writer, untouched=0.5, most=40, seed=seed).examples) / 40
+        for seed in range(20)
+    ]
+    assert 0.45 < sum(shares) / 20 < 0.55
+
+
 def test_the_same_prompt_is_trained_on_once_and_the_order_follows_from_the_seed(tokens):
     writer = writer_for(tokens, window=400)
     pages = [page(n) for n in range(10)]

@@ -108,6 +108,7 @@ def training_set(
     chance.shuffle(examples)
     if untouched is not None:
         examples = _with_share(examples, untouched, passed)
+        chance.shuffle(examples)  # what is left over of one kind stands at the end, where `most` would cut it off
     if most is not None and len(examples) > most:
         passed["more examples than wanted"] += len(examples) - most
         examples = examples[:most]
