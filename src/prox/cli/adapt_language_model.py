@@ -55,7 +55,7 @@ ValidationShare: TypeAlias = Annotated[
 ValidationDocuments: TypeAlias = Annotated[
     int, typer.Option(min=1, metavar="N", help="Refine no more documents than this at each validation.")
 ]
-Seed: TypeAlias = Annotated[int, typer.Option(help="Of everything random.")]
+Seed: TypeAlias = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything random.")]
 
 SECONDS_TO_SPEAK = 5
 """What the main process has to say a thing that all have found, before another says it."""
@@ -96,7 +96,7 @@ def data(
     Prompts are made by the code that asks the trained model later. OUTPUT/prox.json says how; copy it into the folder
     of the trained model, and prox refine needs no further option.
 
-    Example: prox adapt data sft --base HuggingFaceTB/SmolLM2-135M-Instruct --gold labels.jsonl --dialect refinex
+    Example: prox adapt data training-set --base HuggingFaceTB/SmolLM2-135M-Instruct --gold labels.jsonl --dialect refinex
     """
     _check_packages(("transformers",), "transformers")
     material = _material(locals())
@@ -258,11 +258,11 @@ class _Reporter:
 
 
 _NAMES = {
-    "f1": "F1",
+    "f1": "document F1",
     "precision": "precision",
     "recall": "recall",
     "macro_f1": "macro F1",
-    "content_f1": "content-token F1",
+    "content_f1": "content-word F1",
     "accuracy": "accuracy",
     "auc": "AUC",
     "failure_ratio": "failures",
@@ -271,7 +271,15 @@ _NAMES = {
 
 
 def _line(figures: Mapping[str, float]) -> str:
-    return ", ".join(f"{title} {figures[name]:.3f}" for name, title in _NAMES.items() if name in figures)
+    if figures.get("failure_ratio") == 1.0:
+        return "not one program that can be used"
+    return ", ".join(f"{title} {figures[name]:.3f}" for name, title in _names(figures).items())
+
+
+def _names(figures: Mapping[str, float]) -> dict[str, str]:
+    """The figures that there are, with their names for people."""
+    lines = {"f1": "noise-line F1"} if "content_f1" in figures else {}
+    return {name: title for name, title in (_NAMES | lines).items() if name in figures}
 
 
 def _show_data(figures: Mapping[str, Any], err: bool = False) -> None:
@@ -288,7 +296,9 @@ def _show_data(figures: Mapping[str, Any], err: bool = False) -> None:
         )
     if figures["unlabelled_documents"]:
         lines.append(f"{figures['unlabelled_documents']:,} documents have no labels at this level")
-    lines += [f"left out: {count:,} for {reason}" for reason, count in figures["left_out"].items()]
+    for reason, count in figures["left_out"].items():
+        advice = "; a smaller --window has shorter ones" if reason.startswith("a program of more than") else ""
+        lines.append(f"left out: {count:,} for {reason}{advice}")
     for line in lines:
         typer.echo(line, err=err)
 
@@ -297,8 +307,9 @@ def _show_scores(before: Mapping[str, float], validations: list[dict[str, float]
     from rich.console import Console
     from rich.table import Column, Table
 
-    names = [name for name in _NAMES if name in scores]
-    table = Table("", *[Column(_NAMES[name], justify="right") for name in names], title="Validation, by generation")
+    names = _names(scores)
+    columns = [Column(title, justify="right") for title in names.values()]
+    table = Table("", *columns, title="Validation, by generation")
 
     def add(title: str, figures: Mapping[str, float]) -> None:
         table.add_row(title, *[f"{figures[name]:.3f}" if name in figures else "–" for name in names])
