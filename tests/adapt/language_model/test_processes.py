@@ -26,7 +26,7 @@ def launch(*arguments, **environment):
     known = {name: value for name, value in os.environ.items() if not name.startswith("TOGETHER_")}
     known |= {"OMP_NUM_THREADS": "1", **environment}
     return subprocess.run(
-        [*TORCHRUN, *map(str, arguments)], env=known, capture_output=True, text=True, errors="replace", timeout=400
+        [*TORCHRUN, *map(str, arguments)], env=known, capture_output=True, text=True, errors="replace", timeout=1200
     )
 
 
