@@ -51,7 +51,7 @@ def test_training_prints_nothing_but_json_on_standard_output_if_asked_to(prox, b
 def launched(launcher, *arguments):
     command = [sys.executable, "-m", *launcher, "-m", "prox", "adapt", "language-model", *map(str, arguments)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", timeout=400)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", timeout=1200)
 
 
 ACCELERATE = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1")
