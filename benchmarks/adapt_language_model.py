@@ -1,6 +1,6 @@
 """From gold to a language model that writes programs: adapt SmolLM2, score it on sites it never saw, before and after.
 
-Prints one line of JSON. On two cores without a GPU the default takes about an hour; see `--help`.
+Prints one line of JSON. On one core without a GPU the default takes two hours; see `--help`.
 """
 
 import argparse
@@ -24,17 +24,17 @@ def main() -> None:
     parser.add_argument("gold", nargs="+", help="line gold; the pages of held-back sites are not trained on")
     parser.add_argument("--output", type=Path, required=True, help="a new folder for the model")
     parser.add_argument("--base", default="smollm2", help="smollm2, tiny, or a folder (default: %(default)s)")
-    parser.add_argument("--examples", type=int, default=2000)
+    parser.add_argument("--examples", type=int, default=4000)
     parser.add_argument("--every", type=int, default=500, help="examples between validations: the learning curve")
     parser.add_argument("--window", type=int, default=400)
     parser.add_argument("--device-batch", type=int, default=8)
     parser.add_argument("--epochs", type=float, default=1.0)
-    parser.add_argument("--learning-rate", type=float, default=2e-4)
+    parser.add_argument("--learning-rate", type=float, default=4e-4)
     parser.add_argument("--untouched", type=float)
     parser.add_argument("--freeze-layers", type=int, default=14)
     parser.add_argument("--low-rank", type=int)
-    parser.add_argument("--validation", type=int, default=15, help="pages of a validation")
-    parser.add_argument("--longest", type=int, default=16_000, help="characters of a page for validation")
+    parser.add_argument("--validation", type=int, default=12, help="pages of a validation")
+    parser.add_argument("--longest", type=int, default=12_000, help="characters of a page for validation")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
