@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from gold import Parser
+from prox.adapt.labels import MOST_SUSPECT
 from prox.adapt.tagger.gold import part_of_site, read_gold
 from prox.adapt.whole_files import JsonLinesFile
 from prox.chunking import Chunk
@@ -95,7 +96,7 @@ def held_back_pages(files: Sequence[Path], language: str | None, longest: int, c
         if part_of_site(record["site_key"]) == "held-back"
         and len(record["raw_text"]) <= longest
         and language in (None, record["language"])
-        and not (isinstance(record.get("suspect"), float) and record["suspect"] > 0.25)
+        and (record.get("suspect") or 0) <= MOST_SUSPECT
     ]
     random.Random(0).shuffle(pages)
     yield from pages[:count]
@@ -170,14 +171,16 @@ def _model(engine: str, model: str, family: str | None = None) -> Refiner:
     )
 
 
-def _with_interval(score: GoldScore, interval: Interval, name: str) -> list[float]:
-    value = figure(score.overall, name)
-    return [round(each, 3) for each in (value if value is not None else float("nan"), interval.low, interval.high)]
+def _with_interval(score: GoldScore, interval: Interval, name: str) -> list[float | None]:
+    return _rounded(figure(score.overall, name), interval.low, interval.high)
 
 
 def _difference(difference: Difference) -> list[float | None]:
-    low, high = difference.low, difference.high
-    return [None if each is None else round(each, 3) for each in (difference.value, low, high)]
+    return _rounded(difference.value, difference.low, difference.high)
+
+
+def _rounded(*figures: float | None) -> list[float | None]:
+    return [None if each is None else round(each, 3) for each in figures]
 
 
 if __name__ == "__main__":

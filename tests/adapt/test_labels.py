@@ -279,6 +279,12 @@ def test_labels_that_are_null_leave_it_to_the_program():
     assert page.program == Program((Replace("rose", "sank"),))
 
 
+def test_fields_that_are_null_make_no_lines_of_a_document():
+    record = {"id": "a", "raw_text": None, "line_labels": None, "program": None, "text": TEXT, "keep": 0}
+    page = labelled_page(record, "here")
+    assert page.keep is False and not page.has_lines
+
+
 def test_a_neutral_line_called_true_is_passed_over_with_its_reason():
     passed = labelled_page(GOLD | {"neutral_lines": [True]}, "here")
     assert passed.reason == "neutral_lines is not a list of line numbers"

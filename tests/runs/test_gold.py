@@ -108,6 +108,16 @@ def test_pages_of_one_host_are_of_one_site_where_nothing_else_names_it():
     assert isinstance(document, DocumentGold) and document.site == "forum.example"
 
 
+@pytest.mark.parametrize("program", [None, "keep_doc()"])
+def test_fields_that_are_null_make_no_lines_of_a_document(program):
+    """In Parquet and its like every record has every field: documents were refused for their raw_text."""
+    record = {"raw_text": None, "line_labels": None, "program": program, "text": "a", "keep": 1}
+    gold = parse_gold(record, "here")
+    assert isinstance(gold, DocumentGold) and gold.keep
+    assert isinstance(parse_gold(gold_fields := {"raw_text": "a", "line_labels": [1]}, "here"), LineGold)
+    assert isinstance(parse_gold(gold_fields | {"text": None, "keep": None}, "here"), LineGold)
+
+
 def test_a_page_of_which_no_line_is_judged_is_no_gold():
     """It had an F1 of 1, as a clean page has, and distilled to a program that keeps everything."""
     record = {"raw_text": "a\nb", "line_labels": [1, 0], "neutral_lines": [0, 1]}

@@ -28,7 +28,7 @@ from prox.corpora.pages import HtmlToText
 from prox.document import Document, split_lines
 from prox.errors import UsageError
 from prox.program import DropDocument, Policy, Program, RemoveLines, Replace, execute, get_dialect
-from prox.runs.gold import DocumentGold, gold_records, parse_gold, site_of
+from prox.runs.gold import DocumentGold, gold_records, of_document, parse_gold, site_of, writable
 from prox.runs.stages import DROPPED, QUARANTINED, TOO_LONG
 
 NEUTRAL = -1
@@ -126,7 +126,7 @@ def labelled_page(record: dict[str, Any] | Quarantined, place: str) -> LabelledP
     suspect = record.get("suspect")
     if isinstance(suspect, int | float) and suspect > MOST_SUSPECT:
         return PassedOver(place, f"suspect above {MOST_SUSPECT}")
-    if "program" in record and "raw_text" in record and record.get("line_labels") is None:
+    if {"program", "raw_text"} <= record.keys() and record.get("line_labels") is None and not of_document(record):
         return _page_of_program(record, place)
     gold = parse_gold(record, place)
     if isinstance(gold, str):
@@ -145,17 +145,13 @@ def unlabelled_page(document: Document, fields: Mapping[str, Any]) -> LabelledPa
     source = extractor.split("==")[0] if isinstance(extractor, str) and extractor else fields.get("source")
     language = fields.get("language")
     return LabelledPage(
-        id=_writable(document.id),
-        source="" if source is None else _writable(str(source)),
-        site=site_of(fields) or _writable(document.id),
-        language=_writable(language) if isinstance(language, str) else "",
+        id=writable(document.id),
+        source="" if source is None else writable(str(source)),
+        site=site_of(fields) or writable(document.id),
+        language=writable(language) if isinstance(language, str) else "",
         text=document.text,
         labels=np.full(document.text.count("\n") + 1, NEUTRAL, np.int64),
     )
-
-
-def _writable(text: str) -> str:
-    return text.encode(errors="replace").decode()
 
 
 def _page_of_program(record: dict[str, Any], place: str) -> LabelledPage | PassedOver:
@@ -306,7 +302,7 @@ def read_run(
                 yield PassedOver(f"{file.name}, record {entry.record}", entry.reason.partition(":")[0])
             for document in batch.documents:
                 key = (document.id, hashlib.sha256(document.text.encode("utf-8", "surrogatepass")).hexdigest())
-                place = f"{file.name}, id {_writable(document.id)}"
+                place = f"{file.name}, id {writable(document.id)}"
                 if key in rows:
                     met.add(key)
                     yield _page_of_run(document, rows[key], place)
@@ -315,7 +311,7 @@ def read_run(
                 else:
                     yield PassedOver(place, "no program for this id")
     for id, _ in [key for key in rows if key not in met]:  # in their order: a set has another one every time
-        yield PassedOver(f"program of {_writable(id)}", "the document of the program is not in the input")
+        yield PassedOver(f"program of {writable(id)}", "the document of the program is not in the input")
 
 
 def _page_of_run(document: Document, judged: _Judged, place: str) -> LabelledPage | PassedOver:

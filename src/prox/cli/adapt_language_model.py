@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -96,7 +95,7 @@ def data(
     Prompts are made by the code that asks the trained model later. OUTPUT/prox.json says how; copy it into the folder
     of the trained model, and prox refine needs no further option.
 
-    Example: prox adapt data training-set --base HuggingFaceTB/SmolLM2-135M-Instruct --gold labels.jsonl --dialect refinex
+    Example: prox adapt data training-set --base HuggingFaceTB/SmolLM2-135M --gold labels.jsonl --dialect refinex
     """
     _check_packages(("transformers",), "transformers")
     material = _material(locals())
@@ -216,8 +215,9 @@ def language_model(
 
 
 def _is_main() -> bool:
-    """Whether no launcher started this process, or as the first of all."""
-    return int(os.environ.get("RANK") or 0) == 0
+    from prox.adapt.language_model.processes import is_main
+
+    return is_main()
 
 
 @contextlib.contextmanager

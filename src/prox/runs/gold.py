@@ -53,7 +53,7 @@ def gold_records(files: FoundFiles) -> Iterator[tuple[str, dict[str, Any] | Quar
     for file in files:
         for number, record in numbered_records(file):
             if isinstance(record, dict) and record.get("id"):
-                yield _writable(f"{file.name}, id {record['id']}"), record
+                yield writable(f"{file.name}, id {record['id']}"), record
             else:
                 yield f"{file.name}, record {number}", record
 
@@ -62,7 +62,7 @@ def parse_gold(record: dict[str, Any] | Quarantined, place: str) -> LineGold | D
     """The gold of a record, or why it has none."""
     if isinstance(record, Quarantined):
         return record.reason.partition(":")[0]
-    of_lines = "raw_text" in record and ("line_labels" in record or "program" in record)
+    of_lines = "raw_text" in record and ("line_labels" in record or "program" in record) and not of_document(record)
     if not of_lines and not {"text", "keep"} <= record.keys():
         return "neither raw_text with line_labels or program nor text with keep"
     name = "raw_text" if of_lines else "text"
@@ -97,6 +97,11 @@ def parse_gold(record: dict[str, Any] | Quarantined, place: str) -> LineGold | D
     )
 
 
+def of_document(record: Mapping[str, Any]) -> bool:
+    """Whether only a whole document is judged, also where every record has every field, as in Parquet."""
+    return record.get("raw_text") is None and {"text", "keep"} <= record.keys()
+
+
 def site_of(fields: Mapping[str, Any]) -> str:
     """The site that a record says it is from, "" if it does not.
 
@@ -106,12 +111,12 @@ def site_of(fields: Mapping[str, Any]) -> str:
     for name in ("site_key", "site"):
         value = fields.get(name)
         if isinstance(value, str | int) and str(value):
-            return _writable(str(value))
+            return writable(str(value))
     url = fields.get("url")
     if not isinstance(url, str):
         return ""
     try:
-        return _writable(urlsplit(url).hostname or "")
+        return writable(urlsplit(url).hostname or "")
     except ValueError:
         return ""
 
@@ -197,10 +202,11 @@ def _gaps(places: Sequence[int], end: int) -> list[tuple[int, int]]:
 
 
 def _named(value: object) -> str | None:
-    return None if value is None else _writable(str(value))
+    return None if value is None else writable(str(value))
 
 
-def _writable(text: str) -> str:
+def writable(text: str) -> str:
+    """With "?" for each lone surrogate."""
     return text.encode(errors="replace").decode()
 
 

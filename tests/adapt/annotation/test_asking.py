@@ -114,7 +114,7 @@ def test_a_prompt_to_which_no_answer_can_be_used_ends_the_asking(asker):
     for number in range(50):
         with pytest.raises(FailedError):
             ask.ask(numbered(number), only_yes)
-    assert "50 questions in a row had no usable answer, the last one (urls) because no is not yes" in ask.stopped
+    assert ask.stopped == "50 questions of urls in a row had no usable answer, the last one: no is not yes"
     with pytest.raises(StoppedError):
         ask.ask(QUESTION, only_yes)
     assert len(server.requests) == 50
@@ -126,8 +126,26 @@ def test_one_usable_answer_is_enough_to_go_on(asker):
     assert not ask.stopped
 
 
-def numbered(number):
-    return Question("urls", "d", (Message("user", str(number)),), 50)
+def test_usable_answers_to_another_prompt_do_not_hide_one_that_has_none(asker):
+    """Of three prompts for a chunk the second was broken, the first was not: the budget was spent to its end."""
+    ask, _ = asker(*["yes", "no"] * 50, re_asks=0)
+    for number in range(50):
+        assert ask.ask(numbered(number, "navigation"), only_yes) == "yes" and not ask.stopped
+        assert not can_be_used(ask, number)
+    assert "50 questions of urls" in ask.stopped
+
+
+def test_known_answers_do_not_end_the_asking(asker):
+    """The same call said that it would go on, and ended at the same place every time."""
+    first, _ = asker("no", re_asks=0)
+    assert not any(can_be_used(first, number) for number in range(50)) and first.stopped
+    ask, server = asker("yes", re_asks=0)
+    assert [can_be_used(ask, number) for number in range(51)] == [False] * 50 + [True]
+    assert not ask.stopped and len(server.requests) == 1
+
+
+def numbered(number, prompt="urls"):
+    return Question(prompt, "d", (Message("user", f"{prompt} {number}"),), 50)
 
 
 def can_be_used(ask, number):

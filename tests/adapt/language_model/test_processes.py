@@ -174,3 +174,9 @@ def test_what_a_launcher_can_do_and_training_cannot_is_refused_at_once(monkeypat
     with pytest.raises(UsageError, match=advice):
         together.train("no-model", tmp_path / "new", {})
     assert not (tmp_path / "new").exists()
+
+
+def test_one_process_has_nobody_to_share_a_model_with(monkeypatch, tmp_path):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(UsageError, match="two processes or more"):
+        together.train("no-model", tmp_path / "new", {})

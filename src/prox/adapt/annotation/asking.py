@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -17,7 +18,7 @@ _FAILURES_IN_A_ROW = 24
 """Requests that fail one after the other, before nobody believes in the server any more."""
 
 _UNUSABLE_IN_A_ROW = 50
-"""Questions one after the other without a usable answer, before nobody believes in the prompt any more."""
+"""Questions of one prompt after the other without a usable answer, before nobody believes in it any more."""
 
 
 class Server(Protocol):
@@ -101,7 +102,7 @@ class Asker:
         self._budget = budget
         self._re_asks = re_asks
         self._in_a_row = 0
-        self._unusable_in_a_row = 0
+        self._unusable_in_a_row: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._of_key: dict[str, threading.Lock] = {}
 
@@ -115,17 +116,19 @@ class Asker:
         """
         messages = question.messages
         for remaining in range(self._re_asks, -1, -1):
-            answer = self._answer(question, messages)
+            answer, known = self._answer(question, messages)
             cut_off = answer.finish_reason == "length"
             try:
                 if cut_off:
                     raise UnusableError(f"it is cut off after {answer.tokens_out} tokens")
                 result = read(plain(answer.text))
-                self._unusable_in_a_row = 0
+                with self._lock:
+                    self._unusable_in_a_row[question.prompt] = 0
                 return result
             except UnusableError as unusable:
                 if not remaining:
-                    self._not_usable(question, unusable)
+                    if not known:  # else the same call could not go on after it ended for that
+                        self._not_usable(question, unusable)
                     kind = "cut off" if cut_off else "unusable"
                     raise FailedError(f"{kind} answer to {question.prompt}: {unusable}", answer.text) from None
                 with self._lock:
@@ -141,7 +144,8 @@ class Asker:
         """Let no further request go."""
         self.stopped = self.stopped or why
 
-    def _answer(self, question: Question, messages: tuple[Message, ...]) -> Answer:
+    def _answer(self, question: Question, messages: tuple[Message, ...]) -> tuple[Answer, bool]:
+        """The answer, and whether it was known."""
         key = request_key(self._model, messages, question.max_new_tokens)
         with self._lock:
             own = self._of_key.setdefault(key, threading.Lock())
@@ -150,8 +154,8 @@ class Asker:
                 if (known := self._answers.get(key)) is not None:
                     with self._lock:
                         self.from_store += 1
-                    return known
-                return self._new_answer(key, question, messages)
+                    return known, True
+                return self._new_answer(key, question, messages), False
         finally:
             with self._lock:
                 self._of_key.pop(key, None)
@@ -182,11 +186,10 @@ class Asker:
 
     def _not_usable(self, question: Question, unusable: UnusableError) -> None:
         with self._lock:
-            self._unusable_in_a_row += 1
-            if self._unusable_in_a_row >= _UNUSABLE_IN_A_ROW:
+            self._unusable_in_a_row[question.prompt] += 1
+            if (count := self._unusable_in_a_row[question.prompt]) >= _UNUSABLE_IN_A_ROW:
                 self.stop(
-                    f"{self._unusable_in_a_row} questions in a row had no usable answer, the last one "
-                    f"({question.prompt}) because {unusable}"
+                    f"{count} questions of {question.prompt} in a row had no usable answer, the last one: {unusable}"
                 )
 
     def _failed(self, completion: Completion) -> None:

@@ -54,6 +54,8 @@ def join() -> None:
     """
     if _asked_for("ACCELERATE_USE_DEEPSPEED") or _asked_for("ACCELERATE_USE_MEGATRON_LM"):
         raise UsageError("models are trained with DDP or FSDP, not with DeepSpeed or Megatron; run accelerate config")
+    if world() == 1 and _asked_for("ACCELERATE_USE_FSDP"):
+        raise UsageError("FSDP spreads a model over two processes or more (num_processes), and this is the only one")
     if sharded() and os.environ.get("FSDP_VERSION", "1") != "2":
         raise UsageError(
             "FSDP of version 1, which torch gives up, does not know frozen weights beside others: set fsdp_version: 2 "
