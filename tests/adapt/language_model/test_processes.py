@@ -160,8 +160,8 @@ def test_a_checkpoint_that_was_not_finished_is_not_gone_on_from(tmp_path):
         (tmp_path / f"checkpoints/checkpoint-{step}").mkdir(parents=True)
         (tmp_path / f"checkpoints/checkpoint-{step}/model.safetensors").touch()
     assert last_checkpoint(tmp_path) is None
-    for step in (90, 120):
-        (tmp_path / f"checkpoints/checkpoint-{step}/trainer_state.json").touch()
+    for step, state in ((90, "{}"), (120, '{"global_step": 120}'), (1000, '{"global_st')):
+        (tmp_path / f"checkpoints/checkpoint-{step}/trainer_state.json").write_text(state)
     assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoints/checkpoint-120")
 
 

@@ -15,6 +15,7 @@ from prox.adapt.language_model.examples import Example, examples_of, total
 from prox.adapt.language_model.prompts import family_to_train, prompt_writer
 from prox.adapt.language_model.training_set import Split, TrainingSet, split_pages, training_set
 from prox.adapt.whole_files import JsonLinesFile
+from prox.corpora import write_atomically
 from prox.document import split_lines
 from prox.errors import RunError, UsageError
 from prox.refiners.draft import Level
@@ -339,5 +340,5 @@ def _before(path: Path, judge: Callable[[Any], Mapping[str, float]], model: Any,
         known: Mapping[str, float] = json.loads(path.read_text(encoding="utf-8"))
         return known
     figures = dict(judge(model.to(device).eval()))
-    path.write_text(json.dumps(figures) + "\n", encoding="utf-8")
+    write_atomically(str(path), f"{json.dumps(figures)}\n".encode())
     return figures

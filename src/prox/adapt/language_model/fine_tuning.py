@@ -19,6 +19,7 @@ from trl import SFTConfig, SFTTrainer
 
 from prox.adapt.language_model import processes
 from prox.adapt.language_model.examples import Example
+from prox.corpora import write_atomically
 from prox.errors import RunError, UsageError
 from prox.refiners.language_model.model_files import essence, named_for_transformers
 from prox.refiners.language_model.tokens import ModelTokens
@@ -255,12 +256,24 @@ def fine_tune(
 
 
 def last_checkpoint(work: Path) -> str | None:
-    """The last one that is complete: the state of the trainer is what a checkpoint gets at the end."""
+    """The last one that is complete: the state of the trainer is what a checkpoint gets at the end.
+
+    It is not written in one piece: what a kill leaves may be empty, or end in the middle.
+    """
     steps = {
         int(state.parent.name.removeprefix("checkpoint-")): state.parent
         for state in (work / CHECKPOINTS).glob("checkpoint-*/trainer_state.json")
+        if _is_json(state)
     }
     return str(steps[max(steps)]) if steps else None
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return True
 
 
 def _copy(model: PreTrainedModel, settings: Settings) -> PreTrainedModel:
@@ -394,4 +407,4 @@ def keep_settings(work: Path, settings: Settings, about: Mapping[str, Any]) -> N
             )
         return
     work.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
+    write_atomically(str(path), f"{json.dumps(wanted, indent=1)}\n".encode())
