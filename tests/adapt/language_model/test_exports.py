@@ -5,13 +5,13 @@ import pytest
 pytest.importorskip("transformers", reason="needs the extra transformers")
 
 from pages import page
+from test_examples import writer_for
 
 from prox.adapt.language_model.exports import write_training_set
 from prox.adapt.language_model.prompts import family_to_train, prompt_writer
 from prox.adapt.language_model.training_set import training_set
 from prox.errors import UsageError
 from prox.refiners.draft import Level
-from test_examples import writer_for
 
 
 def written(folder, tokens, form, writer=None):

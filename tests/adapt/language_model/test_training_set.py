@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from pages import page
+from test_examples import writer_for
 
 from prox.adapt.language_model.training_set import split_pages, training_set
 from prox.errors import UsageError
-from test_examples import writer_for
 
 
 @given(seed=st.integers(0, 99), share=st.floats(0.2, 0.8))
