@@ -25,6 +25,7 @@ from prox.adapt.tagger.gold import part_of_site, read_gold
 from prox.adapt.whole_files import JsonLinesFile
 from prox.chunking import Chunk
 from prox.document import split_lines
+from prox.errors import RunError
 from prox.program import Program
 from prox.refiners import Draft, Level, Refiner, load_refiner
 from prox.refiners.language_model.loading import ModelOptions
@@ -128,6 +129,7 @@ def main() -> None:
                 file.write(record)
             file.finish()
         scores: dict[str, GoldScore] = {}
+        useless = None
         seconds: dict[str, float] = {}
 
         def score(name: str, refiner: Refiner) -> None:
@@ -140,7 +142,10 @@ def main() -> None:
         score("tagger", load_refiner(options.tagger, Level.CHUNK))
         score("adapted", _model(options.engine, options.model))
         if options.base is not None:
-            score("base", _model(options.engine, folder_of(options.base), family=options.model))
+            try:
+                score("base", _model(options.engine, folder_of(options.base), family=options.model))
+            except RunError as error:  # not one program that can be used, as a model writes that was never taught
+                useless = f"{error}"
         sure = bootstrap([each.pages for each in scores.values()])
         lost = figure(scores["adapted"].overall, "lines.content_words_lost")
         rule = best_rule(str(gold), lost or 0.0)
@@ -162,6 +167,8 @@ def main() -> None:
             "calls_mean": round(each.overall.programs.calls_mean, 2),
             "seconds": seconds[name],
         }
+    if useless is not None:
+        result["base"] = {"failure_ratio": 1.0, "error": useless}
     print(json.dumps(result))
 
 
