@@ -336,9 +336,9 @@ def _advice(record: dict[str, Any]) -> list[str]:
     trimmed = record.get("trimmed_chunks", 0)
     if "removes too much" in failed or trimmed > _TRIMMED_TOLD * record.get("chunks", 0):
         lines.append(
-            f"a chunk may lose {settings['most_removed']:.0%} of its words (--most-removed), and each prompt has a limit "
-            "of its own, most_removed; labels beyond them are trimmed or fail. That is right for pages that are mostly "
-            "text. For others raise both: prox annotate prompts FOLDER, then --criteria FOLDER"
+            f"a chunk may lose {settings['most_removed']:.0%} of its words (--most-removed), and each prompt has a "
+            "limit of its own, most_removed; labels beyond them are trimmed or fail. That is right for pages that are "
+            "mostly text. For others raise both: prox annotate prompts FOLDER, then --criteria FOLDER"
         )
     if any(reason.startswith("cut off answer") for reason in failed):
         lines.append(
