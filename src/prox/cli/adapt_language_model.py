@@ -164,7 +164,7 @@ def language_model(
     """Fine-tune a language model to write programs: full-parameter SFT, loss on the program only.
 
     The defaults are those of ProX. After each epoch the model refines validation pages of sites that it is not trained
-    on, and the best checkpoint is kept: by document F1, or by the mean of line F1 and content-token F1. Run the same
+    on, and the best checkpoint is kept: by document F1, or by the mean of line F1 and content-word F1. Run the same
     command again after an interruption: it goes on from its last checkpoint.
 
     Use the result with --refiner transformers:OUTPUT or vllm:OUTPUT. It needs trl: pip install 'prox-refine[adapt]'.
@@ -271,7 +271,7 @@ _NAMES = {
 
 
 def _line(figures: Mapping[str, float]) -> str:
-    if figures.get("failure_ratio") == 1.0:
+    if "calls_mean" not in figures:  # there was nothing to score
         return "not one program that can be used"
     return ", ".join(f"{title} {figures[name]:.3f}" for name, title in _names(figures).items())
 

@@ -27,9 +27,8 @@ def column_values(column: pa.Array | pa.ChunkedArray, field: pa.Field | None = N
     as strings. A field of JSON text comes as what it encodes.
     """
     try:
-        exact = _with_leaves(
-            column.type, _in_microseconds
-        )  # of nanoseconds pyarrow makes what pandas has, if it is there
+        # Of nanoseconds pyarrow makes what pandas has, if it is there.
+        exact = _with_leaves(column.type, _in_microseconds)
         values: list[Any] = (column if exact == column.type else column.cast(exact)).to_pylist()
     except (UnicodeDecodeError, ValueError, OverflowError, pa.ArrowNotImplementedError):
         values = [_surrogate_escaped(value) for value in column.cast(_with_leaves(column.type, _safe_type)).to_pylist()]
