@@ -54,6 +54,7 @@ WRONG = {
         "leave out --level",
     ),
     "keep threshold": (["--keep-threshold", "7"], "--keep-threshold: "),
+    "noise threshold": (["--noise-threshold", "1.5"], "--noise-threshold: "),
     "keep threshold below": (["--keep-threshold", "-1"], "--keep-threshold: "),
     "corpus": (["--corpus", "c5"], 'there is no corpus preset "c5"'),
     "text field": (["--text-field", "body"], 'has no field "body"'),

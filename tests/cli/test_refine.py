@@ -69,6 +69,14 @@ def test_a_keep_threshold_of_0_drops_nothing_and_1_drops_everything(prox, tmp_pa
         assert {row["decision"] for row in programs(out)} == {decision}
 
 
+def test_a_noise_threshold_of_0_removes_every_visible_line(prox, tmp_path):
+    everything, some = tmp_path / "0", tmp_path / "default"
+    prox("refine", EXAMPLES, everything, "--level", "chunk", "--noise-threshold", "0", "--workers", 0)
+    assert all(row["reason"].startswith("too few words left") for row in programs(everything))
+    prox("refine", EXAMPLES, some, "--level", "chunk", "--workers", 0)
+    assert {row["decision"] for row in programs(some)} > {"edited"}
+
+
 def test_several_inputs_go_into_one_output(prox, tmp_path):
     lines = EXAMPLES.read_text().splitlines(keepends=True)
     (tmp_path / "a.jsonl").write_text("".join(lines[:3]))

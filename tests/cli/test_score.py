@@ -18,12 +18,12 @@ GOLD = [
 class MenuRefiner:
     window = None
 
-    def __init__(self, spec, level, keep_threshold=None):
+    def __init__(self, spec, level, threshold=None):
         if spec not in ("tagger", "stored:here", "stored:silent"):
             raise UsageError(f'there is no refiner "{spec}"')
         self.level = level
         self.fingerprint = spec
-        self.threshold = keep_threshold or 0.5
+        self.threshold = threshold or 0.5
 
     def refine(self, chunks):
         if self.level is Level.DOCUMENT:
@@ -144,6 +144,11 @@ def test_a_recipe_file_can_stand_against(run, tmp_path):
 def test_a_keep_threshold_is_for_those_that_take_it(run):
     answer = json.loads(run("--json", "--keep-threshold", "0.9", "--against", "stored:here", "--against", "tagger")[1])
     assert [each["documents"]["accuracy"] for each in (answer, *answer["against"])] == [0.0, 1.0, 0.0]
+
+
+def test_a_noise_threshold_is_for_those_that_take_it(run):
+    code, out, _ = run("--json", "--noise-threshold", "0.9", "--against", "stored:here", "--against", "tagger")
+    assert code == 0 and len(json.loads(out)["against"]) == 2
 
 
 def test_a_refiner_that_always_fails_is_named(run):

@@ -59,10 +59,23 @@ def test_a_known_family_with_the_wrong_argument_says_how_to_write_it(spec, advic
 
 
 @pytest.mark.parametrize("threshold", [-0.01, 1.01, float("nan"), float("inf")])
-@pytest.mark.parametrize("spec", ["tagger", "stored:somewhere"])
-def test_a_keep_threshold_that_is_no_probability_is_refused(spec, threshold):
-    with pytest.raises(UsageError, match="not a probability"):
-        load_refiner(spec, Level.DOCUMENT, threshold)
+@pytest.mark.parametrize(("level", "name"), [(Level.DOCUMENT, "keep"), (Level.CHUNK, "noise")])
+@pytest.mark.parametrize("spec", ["tagger", "stored:somewhere", "vllm:a"])
+def test_a_threshold_that_is_no_probability_is_refused(spec, level, name, threshold):
+    with pytest.raises(UsageError, match=f"{name} threshold .* not a probability"):
+        load_refiner(spec, level, threshold)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("stored:p", "stored programs keep their decisions; leave out --noise-threshold"),
+        ("vllm:a", "vllm:a writes programs without scores for lines; leave out --noise-threshold"),
+    ],
+)
+def test_a_noise_threshold_is_for_refiners_that_score_lines(spec, message):
+    with pytest.raises(UsageError, match=message):
+        load_refiner(spec, Level.CHUNK, 0.5)
 
 
 @pytest.mark.parametrize("threshold", [0, 0.0, 1, 1.0])

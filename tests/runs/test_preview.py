@@ -23,7 +23,7 @@ class FirstLine:
     fingerprint = "first line"
     shown = 0
 
-    def __init__(self, spec, level, keep_threshold=None):
+    def __init__(self, spec, level, threshold=None):
         self.level = level
 
     def refine(self, chunks):

@@ -9,7 +9,7 @@ from prox.errors import UsageError
 from prox.program import Policy
 from prox.refiners import Level
 from prox.runs import recipe as recipe_module
-from prox.runs.recipe import Recipe, load_stages, make_recipe, read_recipe
+from prox.runs.recipe import Recipe, check_recipe, load_stages, make_recipe, read_recipe
 
 
 def recipe(**fields):
@@ -21,13 +21,12 @@ def loaded(monkeypatch):
     """What the refiners are asked for, instead of the refiners."""
 
     class Loaded:
-        def __init__(self, spec, level, keep_threshold=None):
-            self.spec, self.level, self.keep_threshold = spec, level, keep_threshold
+        def __init__(self, spec, level, threshold=None):
+            self.spec, self.level, self.threshold = spec, level, threshold
 
     monkeypatch.setattr(recipe_module, "load_refiner", Loaded)
     return lambda **fields: [
-        (stage.refiner.spec, stage.refiner.level, stage.refiner.keep_threshold)
-        for stage in load_stages(recipe(**fields))
+        (stage.refiner.spec, stage.refiner.level, stage.refiner.threshold) for stage in load_stages(recipe(**fields))
     ]
 
 
@@ -49,8 +48,19 @@ def test_two_refiners_for_one_level_are_refused():
         recipe(stages=("a", "b"), level="chunk").levels()
 
 
-def test_the_keep_threshold_is_for_documents_only(loaded):
+def test_each_level_has_its_threshold(loaded):
     assert loaded(keep_threshold=0.0) == [("tagger", Level.DOCUMENT, 0.0), ("tagger", Level.CHUNK, None)]
+    assert loaded(noise_threshold=0.9) == [("tagger", Level.DOCUMENT, None), ("tagger", Level.CHUNK, 0.9)]
+    own = ({"refiner": "a", "keep_threshold": 0.1}, {"refiner": "b", "noise_threshold": 0.2})
+    assert loaded(stages=own, noise_threshold=0.9) == [("a", Level.DOCUMENT, 0.1), ("b", Level.CHUNK, 0.2)]
+
+
+def test_in_a_cascade_the_noise_threshold_is_for_the_refiner_that_scores_lines():
+    made = recipe(stages=("tagger", "vllm:a"), uncertain="0.2..0.8", noise_threshold=0.9)
+    check_recipe(made)
+    assert [made.completed(each).noise_threshold for each in made.stages] == [0.9, None]
+    with pytest.raises(UsageError, match="leave out --noise-threshold"):
+        check_recipe(recipe(stages=("tagger", "vllm:a/ultrax"), noise_threshold=0.9))
 
 
 def test_a_replay_is_one_stage_without_limits(monkeypatch):
@@ -70,6 +80,8 @@ def test_a_replay_is_one_stage_without_limits(monkeypatch):
         {"keep_threshold": 7},
         {"keep_threshold": -0.1},
         {"keep_threshold": float("nan")},
+        {"noise_threshold": 1.01},
+        {"stages": ({"refiner": "tagger", "noise_threshold": "a"},)},
         {"format": "csv"},
         {"workers": -1},
         {"workers": 1.5},

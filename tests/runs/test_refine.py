@@ -36,7 +36,7 @@ class ByMark:
 
     window = None
 
-    def __init__(self, spec, level, keep_threshold=None):
+    def __init__(self, spec, level, threshold=None):
         self.level = level
         self.fingerprint = f"by mark:{level}"
 
@@ -60,7 +60,7 @@ class ByMark:
 def by_mark(monkeypatch):
     """In this process, every refiner but `stored:` does what the page says."""
 
-    def load(spec, level, keep_threshold=None):
+    def load(spec, level, threshold=None):
         return load_refiner(spec, level) if spec.startswith("stored:") else ByMark(spec, level)
 
     monkeypatch.setattr(recipe_module, "load_refiner", load)
@@ -565,7 +565,7 @@ def test_another_recipe_is_refused_and_told_and_nothing_is_touched(tmp_path):
 def test_another_refiner_under_the_same_name_is_refused(tmp_path, monkeypatch):
     path = put(tmp_path / "in.jsonl", pages(7))
     run(path, tmp_path / "out")
-    monkeypatch.setattr(recipe_module, "load_refiner", lambda spec, level, keep_threshold=None: Newer(spec, level))
+    monkeypatch.setattr(recipe_module, "load_refiner", lambda spec, level, threshold=None: Newer(spec, level))
     with pytest.raises(UsageError, match="refiner chunk: by mark:chunk → newer"):
         run(path, tmp_path / "out")
 
@@ -582,7 +582,7 @@ def test_despite_changes_what_is_done_stays_and_the_rest_is_done_anew(tmp_path, 
     with pytest.raises(KeyboardInterrupt):
         run(path, tmp_path / "out", on_progress=interrupting(20), **SMALL)
     before = files(tmp_path / "out")
-    monkeypatch.setattr(recipe_module, "load_refiner", lambda spec, level, keep_threshold=None: Newer(spec, level))
+    monkeypatch.setattr(recipe_module, "load_refiner", lambda spec, level, threshold=None: Newer(spec, level))
     result = run(path, tmp_path / "out", despite_changes=True, **SMALL)
     after = files(tmp_path / "out")
     assert before.items() <= after.items() and after == files(tmp_path / "whole")

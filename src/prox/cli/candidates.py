@@ -39,22 +39,22 @@ def candidates_from_options(
     refiners: Sequence[str] | None,
     against: Sequence[str],
     model_options: Mapping[str, Any],
-    keep_threshold: float | None,
+    thresholds: Mapping[str, float | None],
     uncertain: str | None,
 ) -> list[Candidate]:
     """The first one, and those against it.
 
-    With several, options of language models are for those that are one, and a keep threshold is for those that take it.
+    With several, options of language models are for those that are one, and thresholds are for those that take them.
 
     Raises:
         UsageError: One of them cannot be.
     """
-    options = {"keep_threshold": keep_threshold, **model_options}
+    options = {**thresholds, **model_options}
     first_options = {"stages": refiners, "uncertain": uncertain}
     first = _recipe(recipe, **first_options, **options)
-    others = [_against(each, options) for each in against]
+    others = [_against(each, thresholds, model_options) for each in against]
     if any(other.has_language_model for other in others) and not first.has_language_model:
-        first = _recipe(recipe, **first_options, keep_threshold=keep_threshold)
+        first = _recipe(recipe, **first_options, **thresholds)
     recipes = [(first, recipe), *[(other, _file(each)) for other, each in zip(others, against, strict=True)]]
     for each, _ in recipes if others else ():
         check_recipe(each)
@@ -70,11 +70,13 @@ def split_specs(given: str) -> list[str]:
     return _BETWEEN.split(given)
 
 
-def _against(given: str, options: Mapping[str, Any]) -> Recipe:
+def _against(given: str, thresholds: Mapping[str, float | None], model_options: Mapping[str, Any]) -> Recipe:
     if file := _file(given):
         return _recipe(file)
     specs = split_specs(given)
-    own = dict(options) if any(map(is_language_model, specs)) else {"keep_threshold": options["keep_threshold"]}
+    own = {**thresholds, **model_options} if any(map(is_language_model, specs)) else dict(thresholds)
+    if all(map(is_language_model, specs)):
+        del own["noise_threshold"]
     if all(spec.startswith("stored:") for spec in specs):
         own = {}
     try:

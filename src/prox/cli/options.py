@@ -79,6 +79,13 @@ KeepThreshold: TypeAlias = Annotated[
     float | None,
     typer.Option(metavar="P", help="Keep probability below which a document is dropped, from 0 (none is) to 1."),
 ]
+NoiseThreshold: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        metavar="P",
+        help="Noise probability from which the tagger removes a line, from 0 (all are) to 1. Higher removes less.",
+    ),
+]
 Corpus: TypeAlias = Annotated[
     str | None,
     typer.Option(

@@ -10,6 +10,7 @@ from prox.cli.options import (
     EngineOptions,
     Family,
     KeepThreshold,
+    NoiseThreshold,
     RecipeFile,
     Refiners,
     SystemPrompt,
@@ -44,6 +45,7 @@ def score(
         typer.Option(min=0, max=1, help="Leave out records whose field `suspect` is higher, e.g. 0.25."),
     ] = None,
     keep_threshold: KeepThreshold = None,
+    noise_threshold: NoiseThreshold = None,
     uncertain: Uncertain = None,
     family: Family = None,
     system_prompt: SystemPrompt = None,
@@ -75,7 +77,7 @@ def score(
             "constrain": constrain or None,
             "engine_options": engine_options(engine_option) or None,
         },
-        keep_threshold=keep_threshold,
+        thresholds={"keep_threshold": keep_threshold, "noise_threshold": noise_threshold},
         uncertain=uncertain,
     )
     wanted = _filter(only or [], most_suspect)

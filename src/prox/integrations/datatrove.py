@@ -57,6 +57,7 @@ class ProxRefiner(PipelineStep):
         *,
         level: str | None = None,
         keep_threshold: float | None = None,
+        noise_threshold: float | None = None,
         uncertain: str | None = None,
         family: str | None = None,
         system_prompt: str | None = None,
@@ -72,6 +73,7 @@ class ProxRefiner(PipelineStep):
             refiner: A refiner spec, or one for documents and then one for chunks.
             level: "document" to keep or drop only, "chunk" to edit only; both if None.
             keep_threshold: Keep probability below which a document is dropped; the refiner's own if None.
+            noise_threshold: Noise probability from which a line is removed; the refiner's own if None.
             uncertain: Two scores, "0.2..0.8": the second refiner sees what the first scores between them.
             family: Of a language model; told from its name or config if None.
             system_prompt: A file with the system text for a language model.
@@ -92,6 +94,7 @@ class ProxRefiner(PipelineStep):
             stages=(refiner,) if isinstance(refiner, str) else tuple(refiner),
             level=level,
             keep_threshold=keep_threshold,
+            noise_threshold=noise_threshold,
             uncertain=uncertain,
             family=family,
             system_prompt=system_prompt,

@@ -49,15 +49,23 @@ def levels_of_spec(spec: str, options: ModelOptions = NO_OPTIONS) -> tuple[Level
     return tuple(Level)
 
 
-def check_spec(spec: str, keep_threshold: float | None = None, options: ModelOptions = NO_OPTIONS) -> None:
+def check_spec(
+    spec: str, level: Level = Level.DOCUMENT, threshold: float | None = None, options: ModelOptions = NO_OPTIONS
+) -> None:
     """Find what is wrong with a spec and its options without loading anything; the arguments of `load_refiner`.
 
     Raises:
         UsageError: The spec names no refiner, or the options are not for it.
     """
-    if keep_threshold is not None and not 0 <= keep_threshold <= 1:
-        raise UsageError(f"keep threshold {keep_threshold} is not a probability; give one from 0 (keep all) to 1")
+    name, least = ("keep", "keep all") if level == Level.DOCUMENT else ("noise", "remove all")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise UsageError(f"{name} threshold {threshold} is not a probability; give one from 0 ({least}) to 1")
     if parse_spec(spec) is not None:
+        if threshold is not None and level == Level.CHUNK:
+            raise UsageError(
+                f"{shown_spec(spec)} writes programs without scores for lines; leave out --noise-threshold, or put the "
+                "tagger before it with --uncertain"
+            )
         return
     if options != NO_OPTIONS:
         raise UsageError(
@@ -73,8 +81,8 @@ def check_spec(spec: str, keep_threshold: float | None = None, options: ModelOpt
                 f'refiner "{spec}" names no folder: write --refiner tagger for the embedded one, or tagger:FOLDER for '
                 "one that prox adapt tagger trained"
             )
-        case "stored" if keep_threshold is not None:
-            raise UsageError("stored programs keep their decisions; leave out --keep-threshold")
+        case "stored" if threshold is not None:
+            raise UsageError(f"stored programs keep their decisions; leave out --{name}-threshold")
         case "stored" if argument:
             return
         case "stored":
@@ -86,7 +94,7 @@ def check_spec(spec: str, keep_threshold: float | None = None, options: ModelOpt
 
 
 def load_refiner(
-    spec: str, level: Level, keep_threshold: float | None = None, options: ModelOptions = NO_OPTIONS
+    spec: str, level: Level, threshold: float | None = None, options: ModelOptions = NO_OPTIONS
 ) -> Refiner:
     """Load what a spec names.
 
@@ -94,23 +102,24 @@ def load_refiner(
         spec: `tagger`, `tagger:FOLDER` (one that `prox adapt tagger` trained), a language model (`transformers:MODEL`,
             `vllm:MODEL`, `openai:MODEL@URL`), or `stored:FOLDER` with the programs of an earlier run.
         level: The level it shall work at.
-        keep_threshold: Document level of scoring refiners: the score below which a document is dropped.
+        threshold: Of refiners that score: the score below which a document is dropped, or from which a line is removed;
+            the refiner's own if None.
         options: Of a language model.
 
     Raises:
         UsageError: The spec names no refiner, or one that cannot be loaded.
         RunError: A server cannot be reached.
     """
-    check_spec(spec, keep_threshold, options)
+    check_spec(spec, level, threshold, options)
     model = parse_spec(spec)
     if model is not None:
-        return load_language_model(model, level, options, keep_threshold)
+        return load_language_model(model, level, options, threshold)
     kind, _, argument = spec.partition(":")
     if kind == "tagger":
         from prox.refiners.tagger import TaggerRefiner
         from prox.refiners.tagger.refiner import load_tagger
 
-        return TaggerRefiner(level, keep_threshold, load_tagger(argument) if argument else None)
+        return TaggerRefiner(level, threshold, load_tagger(argument) if argument else None)
     from prox.refiners.stored import StoredRefiner
 
     return StoredRefiner(spec.removeprefix("stored:"), level)

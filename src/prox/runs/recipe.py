@@ -87,6 +87,7 @@ class StageRecipe(ModelFields):
     refiner: str
     level: Level | None = None
     keep_threshold: float | None = Field(default=None, ge=0, le=1)
+    noise_threshold: float | None = Field(default=None, ge=0, le=1)
     policy: PolicyFields | None = None
 
 
@@ -101,6 +102,7 @@ class Recipe(ModelFields):
     stages: tuple[str | StageRecipe, ...] = ("tagger",)
     level: Level | None = None
     keep_threshold: float | None = Field(default=None, ge=0, le=1)
+    noise_threshold: float | None = Field(default=None, ge=0, le=1)
     uncertain: str | None = None
     on_failure: Literal["keep", "quarantine"] = "keep"
     most_unusable: float = Field(default=0.3, ge=0, le=1)
@@ -195,10 +197,13 @@ class Recipe(ModelFields):
     def completed(self, given: str | StageRecipe) -> StageRecipe:
         """A refiner with the fields of the recipe where it has none of its own.
 
-        Those of language models are for language models, if there is one.
+        Those of language models are for language models, if there is one; in a cascade the noise threshold is for the
+        other refiner, because it alone scores lines.
         """
         own = StageRecipe(refiner=given) if isinstance(given, str) else given
         fields: dict[str, Any] = {"keep_threshold": self.keep_threshold}
+        if self.uncertain is None or not is_language_model(own.refiner):
+            fields["noise_threshold"] = self.noise_threshold
         if is_language_model(own.refiner) or not self.has_language_model:
             fields |= {name: getattr(self, name) for name in ModelFields.model_fields}
         engine = {**fields.get("engine_options", {}), **own.engine_options}
@@ -224,7 +229,7 @@ def _options(refiner: StageRecipe) -> ModelOptions:
 
 
 def _threshold(refiner: StageRecipe, level: Level) -> float | None:
-    return refiner.keep_threshold if level == Level.DOCUMENT else None
+    return refiner.keep_threshold if level == Level.DOCUMENT else refiner.noise_threshold
 
 
 def _levels_of(stage: StageRecipe) -> tuple[Level, ...]:
@@ -296,7 +301,7 @@ def check_recipe(recipe: Recipe) -> None:
     plan = recipe.cascade() if recipe.uncertain is not None else [([each], level) for each, level in recipe.levels()]
     for refiners, level in plan:
         for each in refiners:
-            check_spec(each.refiner, _threshold(each, level), _options(each))
+            check_spec(each.refiner, level, _threshold(each, level), _options(each))
 
 
 def load_stages(recipe: Recipe) -> list[Stage]:

@@ -13,6 +13,7 @@ def refine(
     *,
     level: str | None = None,
     keep_threshold: float | None = None,
+    noise_threshold: float | None = None,
     family: str | None = None,
     system_prompt: str | None = None,
     constrain: bool = False,
@@ -25,6 +26,7 @@ def refine(
         refiner: A refiner spec, or one for documents and then one for chunks.
         level: "document" to keep or drop only, "chunk" to edit only; both if None.
         keep_threshold: Keep probability below which a document is dropped; the refiner's own if None.
+        noise_threshold: Noise probability from which a line is removed; the refiner's own if None.
         family: Of a language model; told from its name or config if None.
         system_prompt: A file with the system text for a language model.
         constrain: Let a language model write nothing but well-formed programs.
@@ -58,6 +60,7 @@ def refine(
         stages=refiners,
         level=level,
         keep_threshold=keep_threshold,
+        noise_threshold=noise_threshold,
         family=family,
         system_prompt=system_prompt,
         constrain=constrain,

@@ -129,15 +129,15 @@ def test_fingerprints_tell_apart_what_can_differ(weights):
     other = Tagger(dataclasses.replace(weights, fingerprint="other"))
     refiners = [
         TaggerRefiner(Level.CHUNK),
+        TaggerRefiner(Level.CHUNK, 0.123),
         TaggerRefiner(Level.DOCUMENT),
         TaggerRefiner(Level.DOCUMENT, 0.123),
         TaggerRefiner(Level.CHUNK, tagger=other),
         TaggerRefiner(Level.DOCUMENT, tagger=other),
     ]
     assert len({refiner.fingerprint for refiner in refiners}) == len(refiners)
-    assert TaggerRefiner(Level.CHUNK).fingerprint == TaggerRefiner(Level.CHUNK, 0.3).fingerprint
-    trained = TaggerRefiner(Level.DOCUMENT, weights.documents.threshold)
-    assert trained.fingerprint == TaggerRefiner(Level.DOCUMENT).fingerprint
+    for level, trained in ((Level.DOCUMENT, weights.documents.threshold), (Level.CHUNK, weights.noise_threshold)):
+        assert TaggerRefiner(level, trained).fingerprint == TaggerRefiner(level).fingerprint
 
 
 def test_it_wants_whole_documents():

@@ -104,8 +104,14 @@ class TaggerRefiner:
 
     window: int | None = None
 
-    def __init__(self, level: Level, keep_threshold: float | None = None, tagger: Tagger | None = None) -> None:
-        """`keep_threshold`: the probability of keeping below which a document is dropped; the trained one if None.
+    def __init__(self, level: Level, threshold: float | None = None, tagger: Tagger | None = None) -> None:
+        """Load the weights, unless a tagger is given.
+
+        Args:
+            level: Documents or chunks.
+            threshold: The probability of keeping below which a document is dropped, or the probability of noise from
+                which a line is removed; the trained one if None.
+            tagger: The embedded one if None.
 
         Raises:
             UsageError: The tagger was trained without document labels, and shall judge documents.
@@ -121,8 +127,11 @@ class TaggerRefiner:
                     "refiner judge the documents: --refiner tagger before --refiner tagger:FOLDER"
                 )
             self._judge_weights = weights.documents
-            self._keep_threshold = weights.documents.threshold if keep_threshold is None else keep_threshold
-            self.fingerprint += f":keep={self._keep_threshold!r}"
+            self._threshold = weights.documents.threshold if threshold is None else threshold
+            self.fingerprint += f":keep={self._threshold!r}"
+        else:
+            self._threshold = weights.noise_threshold if threshold is None else threshold
+            self.fingerprint += f":noise={self._threshold!r}"
 
     def refine(self, chunks: Sequence[Chunk]) -> list[Draft]:
         readings = self._tagger.read([chunk.text for chunk in chunks])
@@ -137,7 +146,7 @@ class TaggerRefiner:
                 logit = keep_logit(page.features, sigmoid(page.logits), self._judge_weights)
                 score = float(sigmoid(np.array([logit]))[0])
                 break
-        keep = score >= self._keep_threshold
+        keep = score >= self._threshold
         return Draft(Program((KeepDocument() if keep else DropDocument(),)), score=score)
 
     def _edit(self, chunk: Chunk, pages: list[_Page]) -> Draft:
@@ -146,7 +155,7 @@ class TaggerRefiner:
         first_line = chunk.first_line
         for page in pages:
             probabilities = sigmoid(page.logits)
-            noisy = probabilities >= self._tagger.weights.noise_threshold
+            noisy = probabilities >= self._threshold
             removed = removed_lines(noisy, page.features.rows, page.features.line_count)
             percent = np.zeros(page.features.line_count, np.uint8)
             percent[page.features.rows] = np.rint(probabilities * 100)
