@@ -9,13 +9,13 @@ from prox.refiners.tagger import network
 from prox.refiners.tagger.features import BUCKETS, NUMERIC, line_features
 from prox.refiners.tagger.network import LineWeights, embed, line_logits, line_states, sigmoid
 
-EMBEDDING, HIDDEN, CONTEXT = 5, 7, 3
+EMBEDDING, HIDDEN, NEAR, MIXED, CONTEXT = 5, 7, 3, 6, 2
 PAGE = "\n".join(
     ["Home | News | Log in", "", "A sentence of some length, as pages have them.", "Read more", "没有空格。"] * 6
 )
 
 
-def random_weights(dilations=(1, 2, 4), context_after=1, seed=0):
+def random_weights(dilations=(1, 2, 4), context_before=(1,), seed=0):
     rng = np.random.default_rng(seed)
 
     def dense(rows, columns):
@@ -26,13 +26,13 @@ def random_weights(dilations=(1, 2, 4), context_after=1, seed=0):
         embedding=rng.integers(-127, 128, (BUCKETS, EMBEDDING), np.int8),
         embedding_scale=rng.uniform(0.001, 0.02, EMBEDDING).astype(np.float32),
         enter=dense(EMBEDDING + NUMERIC, HIDDEN),
-        mix=tuple(dense(3 * HIDDEN, HIDDEN) for _ in dilations),
-        back=tuple(dense(HIDDEN, HIDDEN) for _ in dilations),
-        gather=dense(HIDDEN, CONTEXT),
-        spread=dense(3 * CONTEXT, HIDDEN),
+        mix=tuple(dense(NEAR + HIDDEN + NEAR, MIXED) for _ in dilations),
+        back=tuple(dense(MIXED, HIDDEN) for _ in dilations),
+        gather=tuple(dense(HIDDEN, 2 * CONTEXT) for _ in context_before),
+        spread=tuple(dense(5 * CONTEXT, HIDDEN) for _ in context_before),
         leave=(rng.normal(0, 1, HIDDEN).astype(np.float32), 0.25),
         dilations=dilations,
-        context_after=context_after,
+        context_before=context_before,
     )
 
 
@@ -41,7 +41,16 @@ def relu(x):
 
 
 def mean(rows):
-    return np.mean(rows, axis=0) if len(rows) else np.zeros(CONTEXT)
+    return np.mean(rows, axis=0)[:CONTEXT] if len(rows) else np.zeros(CONTEXT)
+
+
+def greatest(rows):
+    return np.max(rows, axis=0)[CONTEXT:] if len(rows) else np.zeros(CONTEXT)
+
+
+def told_by_the_page(told, i):
+    before, after = told[:i], told[i + 1 :]
+    return np.concatenate([mean(before), mean(after), mean(told), greatest(before), greatest(after)])
 
 
 def states_by_hand(features, weights):
@@ -55,16 +64,17 @@ def states_by_hand(features, weights):
         h.append(np.concatenate([embedded, features.numeric[i]]) @ weights.enter[0] + weights.enter[1])
     h = [relu(x) for x in h]
     for layer, dilation in enumerate(weights.dilations):
-        if layer == weights.context_after:
-            told = [relu(x @ weights.gather[0] + weights.gather[1]) for x in h]
-            seen = [np.concatenate([mean(told[:i]), mean(told[i + 1 :]), mean(told)]) for i in range(n)]
-            h = [x + context @ weights.spread[0] + weights.spread[1] for x, context in zip(h, seen, strict=True)]
+        if layer in weights.context_before:
+            which = weights.context_before.index(layer)
+            gather, spread = weights.gather[which], weights.spread[which]
+            told = [relu(x @ gather[0] + gather[1]) for x in h]
+            h = [x + told_by_the_page(told, i) @ spread[0] + spread[1] for i, x in enumerate(h)]
         zero = np.zeros(HIDDEN)
         new = []
         for i in range(n):
             above = h[i - dilation] if i >= dilation else zero
             below = h[i + dilation] if i + dilation < n else zero
-            z = relu(np.concatenate([above, h[i], below]) @ weights.mix[layer][0] + weights.mix[layer][1])
+            z = relu(np.concatenate([above[:NEAR], h[i], below[:NEAR]]) @ weights.mix[layer][0] + weights.mix[layer][1])
             new.append(h[i] + z @ weights.back[layer][0] + weights.back[layer][1])
         h = new
     return np.array(h)
@@ -81,10 +91,10 @@ def agree(features, weights):
     assert np.allclose(logits, relu(expected) @ weights.leave[0] + weights.leave[1], rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("context_after", [0, 1, 2, 9])
+@pytest.mark.parametrize("context_before", [(), (0,), (1,), (0, 2), (9,)])
 @pytest.mark.parametrize("dilations", [(1,), (1, 2, 4), (3, 1, 50)])
-def test_states_are_those_of_the_definition(dilations, context_after):
-    agree(line_features(PAGE), random_weights(dilations, context_after))
+def test_states_are_those_of_the_definition(dilations, context_before):
+    agree(line_features(PAGE), random_weights(dilations, context_before))
 
 
 @given(texts)
@@ -97,7 +107,7 @@ def test_states_of_any_page_are_those_of_the_definition(text):
 @pytest.mark.parametrize("text", ["One line.", "\n\nx\n", "first\nlast"])
 @pytest.mark.parametrize("dilation", [1, 2, 100])
 def test_pages_shorter_than_the_dilation(text, dilation):
-    agree(line_features(text), random_weights((dilation, 1), 1))
+    agree(line_features(text), random_weights((dilation, 1)))
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 7, 23, 24, 25])

@@ -19,7 +19,10 @@ def line_arrays(network: LineNetwork, threshold: float) -> dict[str, np.ndarray]
         "lines.embedding": np.rint(table / scale).astype(np.int8),
         "lines.embedding_scale": scale.astype(np.float32),
         "lines.dilations": np.array(network.shape.dilations),
-        "lines.context_after": np.array(network.shape.context_after),
+        "lines.context_before": np.array(network.shape.context_before),
+        "lines.mixed": np.array(network.shape.mixed),
+        "lines.near": np.array(network.shape.near),
+        "lines.context": np.array(network.shape.context),
         "lines.threshold": np.array(threshold),
         "lines.leave.weight": network.leave.weight.detach().numpy()[0],
         "lines.leave.bias": network.leave.bias.detach().numpy()[0],
@@ -35,9 +38,11 @@ def line_network(arrays: dict[str, np.ndarray]) -> LineNetwork:
     shape = Shape(
         embedding=embedding.shape[1],
         hidden=len(arrays["lines.enter.bias"]),
-        context=len(arrays["lines.gather.bias"]),
-        dilations=tuple(int(dilation) for dilation in arrays["lines.dilations"]),
-        context_after=int(arrays["lines.context_after"]),
+        near=int(arrays["lines.near"]),
+        mixed=int(arrays["lines.mixed"]),
+        context=int(arrays["lines.context"]),
+        dilations=tuple(map(int, arrays["lines.dilations"])),
+        context_before=tuple(map(int, arrays["lines.context_before"])),
     )
     network = LineNetwork(shape)
     with torch.no_grad():
@@ -52,9 +57,9 @@ def line_network(arrays: dict[str, np.ndarray]) -> LineNetwork:
 
 
 def _layers(network: LineNetwork) -> dict[str, nn.Linear]:
-    layers = {"enter": network.enter, "gather": network.gather, "spread": network.spread}
-    layers |= {f"mix.{i}": layer for i, layer in enumerate(network.mix)}
-    return layers | {f"back.{i}": layer for i, layer in enumerate(network.back)}
+    stacks = {"mix": network.mix, "back": network.back, "gather": network.gather, "spread": network.spread}
+    layers = {f"{name}.{i}": layer for name, stack in stacks.items() for i, layer in enumerate(stack)}
+    return {"enter": network.enter} | layers
 
 
 def _dense(name: str, layer: nn.Linear) -> dict[str, np.ndarray]:

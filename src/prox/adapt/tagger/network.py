@@ -16,9 +16,11 @@ class Shape:
 
     embedding: int = 48
     hidden: int = 96
+    near: int = 32
+    mixed: int = 64
     context: int = 32
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 1)
-    context_after: int = 2
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 1, 1)
+    context_before: tuple[int, ...] = (2, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +59,22 @@ def make_batch(pages: Sequence[LineFeatures], drop: float = 0.0, generator: np.r
 
 
 class LineNetwork(nn.Module):
-    """Hashed words of a line and its numbers, then residual dilated convolutions over lines and a page-wide context."""
+    """Hashed words of a line and its numbers, then residual dilated convolutions over lines and page-wide contexts."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
-        d, c = shape.hidden, shape.context
+        d, k, m, c = shape.hidden, shape.near, shape.mixed, shape.context
         self.embedding = nn.EmbeddingBag(BUCKETS, shape.embedding, mode="sum")
         nn.init.normal_(self.embedding.weight, std=0.1)
         self.register_buffer("known", torch.ones(BUCKETS))
         self.enter = nn.Linear(shape.embedding + NUMERIC, d)
-        self.mix = nn.ModuleList(nn.Linear(3 * d, d) for _ in shape.dilations)
-        self.back = nn.ModuleList(nn.Linear(d, d) for _ in shape.dilations)
-        self.gather = nn.Linear(d, c)
-        self.spread = nn.Linear(3 * c, d)
+        self.mix = nn.ModuleList(nn.Linear(k + d + k, m) for _ in shape.dilations)
+        self.back = nn.ModuleList(nn.Linear(m, d) for _ in shape.dilations)
+        self.gather = nn.ModuleList(nn.Linear(d, 2 * c) for _ in shape.context_before)
+        self.spread = nn.ModuleList(nn.Linear(5 * c, d) for _ in shape.context_before)
         self.leave = nn.Linear(d, 1)
-        for layer in [*self.back, self.spread]:
+        for layer in [*self.back, *self.spread]:
             nn.init.normal_(layer.weight, std=0.2 / d**0.5)
             nn.init.zeros_(layer.bias)
 
@@ -82,10 +84,13 @@ class LineNetwork(nn.Module):
         words = words * nn.functional.dropout(torch.ones(len(words), 1), line_dropout, self.training)
         h = torch.relu(self.enter(torch.cat([words, batch.numeric], dim=1)))
         h = nn.functional.dropout(h, dropout, self.training)
+        contexts = dict(zip(self.shape.context_before, zip(self.gather, self.spread, strict=True), strict=True))
         for i, dilation in enumerate(self.shape.dilations):
-            if i == self.shape.context_after:
-                h = h + self.spread(page_context(torch.relu(self.gather(h)), batch))
-            near = torch.cat([shifted(h, dilation, batch), h, shifted(h, -dilation, batch)], dim=1)
+            if i in contexts:
+                gather, spread = contexts[i]
+                h = h + spread(page_context(torch.relu(gather(h)), batch))
+            told = h[:, : self.shape.near]
+            near = torch.cat([shifted(told, dilation, batch), h, shifted(told, -dilation, batch)], dim=1)
             z = nn.functional.dropout(torch.relu(self.mix[i](near)), dropout, self.training)
             h = h + self.back[i](z)
         logits: Tensor = self.leave(torch.relu(h))[:, 0]
@@ -100,12 +105,28 @@ def shifted(h: Tensor, by: int, batch: Batch) -> Tensor:
     return torch.where(inside[:, None], h[source.clamp(0, n - 1)], 0.0)
 
 
-def page_context(u: Tensor, batch: Batch) -> Tensor:
-    """Mean over the lines before, the lines after, and the whole page."""
+def page_context(told: Tensor, batch: Batch) -> Tensor:
+    """What the page tells each line.
+
+    Of the first half of the columns the mean over the lines before, after, and of the whole page; of the other half the
+    greatest value before and after.
+    """
+    u, most = told.chunk(2, dim=1)
     total = torch.cumsum(torch.cat([torch.zeros_like(u[:1]), u]).double(), dim=0)
     first, end = batch.page_starts[batch.page], batch.page_starts[batch.page + 1]
     here = torch.arange(len(u))
     before = (total[here] - total[first]) / (here - first).clamp(min=1)[:, None]
     after = (total[end] - total[here + 1]) / (end - here - 1).clamp(min=1)[:, None]
     whole = (total[end] - total[first]) / (end - first)[:, None]
-    return torch.cat([before, after, whole], dim=1).float()
+    return torch.cat([before.float(), after.float(), whole.float(), greatest(most, batch)], dim=1)
+
+
+def greatest(told: Tensor, batch: Batch) -> Tensor:
+    """The greatest value on the lines before each line of a page, and on those after it; 0 where there are none."""
+    rows = []
+    for page in told.split(batch.page_starts.diff().tolist()):
+        none = torch.zeros_like(page[:1])
+        before = torch.cat([none, page[:-1].cummax(dim=0).values])
+        after = torch.cat([page[1:].flip(0).cummax(dim=0).values.flip(0), none])
+        rows.append(torch.cat([before, after], dim=1))
+    return torch.cat(rows)

@@ -16,21 +16,23 @@ _ROWS = 4096  # lines multiplied at once, so that a very long page needs no matr
 
 @dataclass(frozen=True, slots=True)
 class LineWeights:
-    """The line network: hashed words and numbers, residual dilated convolutions over lines, one page-wide context.
+    """The line network: hashed words and numbers, residual dilated convolutions over lines, page-wide contexts.
 
-    Shapes: e embedding columns, f numeric features, d hidden, c context; one entry of `mix` and `back` per layer.
+    Shapes: e embedding columns, f numeric features, d hidden, k shared with neighbours, m mixed, c context; one entry of
+    `mix` and `back` per layer, one of `gather` and `spread` per context.
 
     Attributes:
         embedding: (buckets, e) int8, to be multiplied by `embedding_scale`.
         embedding_scale: (e,).
         enter: (e + f, d) and (d,).
-        mix: (3 d, d) and (d,): the line `dilation` before, the line itself, the line `dilation` after.
-        back: (d, d) and (d,): added to the state.
-        gather: (d, c) and (c,): what a line tells the page.
-        spread: (3 c, d) and (d,): the mean of the lines before, of those after, and of the whole page.
+        mix: (k + d + k, m) and (m,): the first k columns of the line `dilation` before, the line itself, the first k
+            columns of the line `dilation` after.
+        back: (m, d) and (d,): added to the state.
+        gather: (d, 2 c) and (2 c,): what a line tells the page.
+        spread: (5 c, d) and (d,): what `_page_context` gives.
         leave: (d,) and a number: the logit of noise.
         dilations: Lines between neighbours, layer by layer.
-        context_after: The page-wide context enters before this layer.
+        context_before: A page-wide context enters before each of these layers.
     """
 
     embedding: npt.NDArray[np.int8]
@@ -38,11 +40,11 @@ class LineWeights:
     enter: tuple[FloatArray, FloatArray]
     mix: tuple[tuple[FloatArray, FloatArray], ...]
     back: tuple[tuple[FloatArray, FloatArray], ...]
-    gather: tuple[FloatArray, FloatArray]
-    spread: tuple[FloatArray, FloatArray]
+    gather: tuple[tuple[FloatArray, FloatArray], ...]
+    spread: tuple[tuple[FloatArray, FloatArray], ...]
     leave: tuple[FloatArray, float]
     dilations: tuple[int, ...]
-    context_after: int
+    context_before: tuple[int, ...]
 
 
 def embed(features: LineFeatures, weights: LineWeights) -> FloatArray:
@@ -61,9 +63,11 @@ def line_states(features: LineFeatures, weights: LineWeights) -> FloatArray:
     inputs = np.concatenate([embed(features, weights), features.numeric], axis=1)
     h = _dense(inputs, *weights.enter)
     np.maximum(h, 0, out=h)
+    contexts = dict(zip(weights.context_before, zip(weights.gather, weights.spread, strict=True), strict=True))
     for layer, dilation in enumerate(weights.dilations):
-        if layer == weights.context_after:
-            h += _dense(_page_context(h, weights), *weights.spread)
+        if layer in contexts:
+            gather, spread = contexts[layer]
+            h += _dense(_page_context(h, gather), *spread)
         h += _convolve(h, dilation, weights.mix[layer], weights.back[layer])
     return h
 
@@ -88,32 +92,41 @@ def _convolve(
     h: FloatArray, dilation: int, mix: tuple[FloatArray, FloatArray], back: tuple[FloatArray, FloatArray]
 ) -> FloatArray:
     n, d = h.shape
+    k = (len(mix[0]) - d) // 2
     out = np.empty_like(h)
     for first in range(0, n, _ROWS):
         end = min(first + _ROWS, n)
-        near = np.zeros((end - first, 3 * d), np.float32)
-        near[:, d : 2 * d] = h[first:end]
+        near = np.zeros((end - first, k + d + k), np.float32)
+        near[:, k : k + d] = h[first:end]
         above = max(first - dilation, 0)
         if end - dilation > above:
-            near[above - first + dilation :, :d] = h[above : end - dilation]
+            near[above - first + dilation :, :k] = h[above : end - dilation, :k]
         below = min(end + dilation, n)
         if below > first + dilation:
-            near[: below - first - dilation, 2 * d :] = h[first + dilation : below]
+            near[: below - first - dilation, k + d :] = h[first + dilation : below, :k]
         z = _dense(near, *mix)
         np.maximum(z, 0, out=z)
         out[first:end] = _dense(z, *back)
     return out
 
 
-def _page_context(h: FloatArray, weights: LineWeights) -> FloatArray:
+def _page_context(h: FloatArray, gather: tuple[FloatArray, FloatArray]) -> FloatArray:
+    """What the page tells a line, (n, 5 c).
+
+    Of the first c columns that lines tell, the mean of the lines before, of those after, and of the whole page; of the
+    others the greatest before and after: that there was a "Leave a comment" somewhere above is still true far below.
+    """
     n = len(h)
-    told = _dense(h, *weights.gather)
+    told = _dense(h, *gather)
     np.maximum(told, 0, out=told)
-    total = np.cumsum(told, axis=0, dtype=np.float64)
+    c = told.shape[1] // 2
+    mean, most = told[:, :c], told[:, c:]
+    total = np.cumsum(mean, axis=0, dtype=np.float64)
     place = np.arange(n)[:, None]
-    c = told.shape[1]
-    out = np.empty((n, 3 * c), np.float32)
-    out[:, :c] = (total - told) / np.maximum(place, 1)
+    out = np.zeros((n, 5 * c), np.float32)
+    out[:, :c] = (total - mean) / np.maximum(place, 1)
     out[:, c : 2 * c] = (total[-1] - total) / np.maximum(n - 1 - place, 1)
-    out[:, 2 * c :] = total[-1] / n
+    out[:, 2 * c : 3 * c] = total[-1] / n
+    np.maximum.accumulate(most[:-1], axis=0, out=out[1:, 3 * c : 4 * c])
+    out[:-1, 4 * c :] = np.maximum.accumulate(most[:0:-1], axis=0)[::-1]
     return out

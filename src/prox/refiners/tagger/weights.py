@@ -18,7 +18,7 @@ from prox.refiners.tagger.features import BUCKETS, NUMERIC
 from prox.refiners.tagger.network import LineWeights
 from prox.refiners.tagger.parts import CONTEXT, SHAPE, PartWeights
 
-LAYOUT = 1
+LAYOUT = 2
 """Counts up when the same weights would mean something else; part of the fingerprint."""
 
 WEIGHTS_FILE = "weights.npz"
@@ -126,27 +126,29 @@ def _lines(arrays: dict[str, np.ndarray]) -> LineWeights:
     if embedding.dtype != np.int8:
         raise ValueError(f"embeddings are {embedding.dtype}, not int8")
     hidden = len(arrays["lines.enter.bias"])
-    context = len(arrays["lines.gather.bias"])
 
     def dense(name: str, rows: int, out: int) -> tuple[np.ndarray, np.ndarray]:
         weight, bias = _single(arrays[f"lines.{name}.weight"]), _single(arrays[f"lines.{name}.bias"])
         return _shaped(weight, rows, out), _shaped(bias, out)
 
-    dilations = tuple(int(x) for x in arrays["lines.dilations"])
+    dilations, context_before = (tuple(map(int, arrays[f"lines.{name}"])) for name in ("dilations", "context_before"))
     if min(dilations, default=1) < 1:
         raise ValueError("dilations are positive numbers")
-    layers = range(len(dilations))
+    layers, contexts = range(len(dilations)), range(len(context_before))
+    mixed, near, told = (int(arrays[f"lines.{name}"]) for name in ("mixed", "near", "context"))
+    if not 0 <= near <= hidden:
+        raise ValueError("lines share more than they have")
     return LineWeights(
         embedding=embedding,
         embedding_scale=_shaped(_single(arrays["lines.embedding_scale"]), columns),
         enter=dense("enter", columns + NUMERIC, hidden),
-        mix=tuple(dense(f"mix.{i}", 3 * hidden, hidden) for i in layers),
-        back=tuple(dense(f"back.{i}", hidden, hidden) for i in layers),
-        gather=dense("gather", hidden, context),
-        spread=dense("spread", 3 * context, hidden),
+        mix=tuple(dense(f"mix.{i}", hidden + 2 * near, mixed) for i in layers),
+        back=tuple(dense(f"back.{i}", mixed, hidden) for i in layers),
+        gather=tuple(dense(f"gather.{i}", hidden, 2 * told) for i in contexts),
+        spread=tuple(dense(f"spread.{i}", 5 * told, hidden) for i in contexts),
         leave=(_shaped(_single(arrays["lines.leave.weight"]), hidden), float(arrays["lines.leave.bias"])),
         dilations=dilations,
-        context_after=int(arrays["lines.context_after"]),
+        context_before=context_before,
     )
 
 
