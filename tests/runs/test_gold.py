@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prox.adapt.labels import labelled_page
 from prox.document import split_lines
 from prox.program.from_labels import program_from_labels
 from prox.runs.gold import DocumentGold, LineGold, parse_gold, site_of
@@ -135,3 +136,32 @@ def test_a_page_of_which_no_line_is_judged_is_no_gold():
 )
 def test_true_is_no_line_number(field, value, fault):
     assert parse_gold({"raw_text": "a\nb", "line_labels": [1, 0], field: value}, "here") == fault
+
+
+def test_lines_that_nobody_knows_are_left_out_where_only_some_are_known():
+    for nulls in ({}, {"line_labels": None, "program": None}):
+        gold = parse_gold({"raw_text": PAGE, "content_lines": [1], "noise_lines": [3], **nulls}, "here")
+        assert (list(gold.noise), gold.neutral, gold.by_program) == ([0, 0, 0, 1], {0, 2}, False)
+    gold = parse_gold({"raw_text": PAGE, "content_lines": [1], "neutral_lines": [0]}, "here")
+    assert (list(gold.noise), gold.neutral) == ([0, 0, 0, 0], {0, 2, 3})
+    labels = labelled_page({"raw_text": PAGE, "content_lines": [1], "noise_lines": [3]}, "here").labels
+    assert labels.tolist() == [-1, 0, -1, 1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"content_lines": [4]}, "content_lines is not a list of line numbers"),
+        ({"content_lines": [0], "noise_lines": "1"}, "noise_lines is not a list of line numbers"),
+        ({"content_lines": [True]}, "content_lines is not a list of line numbers"),
+        ({"content_lines": [0, 1], "noise_lines": [1]}, "a line is in content_lines and in noise_lines"),
+        ({"content_lines": [], "noise_lines": []}, "all lines are neutral"),
+    ],
+)
+def test_known_lines_that_cannot_be_are_a_fault(fields, fault):
+    assert parse_gold({"raw_text": PAGE, **fields}, "here") == fault
+
+
+def test_labels_for_every_line_count_more_than_those_for_some():
+    gold = parse_gold({"raw_text": "a\nb", "line_labels": [0, 1], "noise_lines": [0]}, "here")
+    assert (gold.noise, gold.neutral) == ([0, 1], frozenset())

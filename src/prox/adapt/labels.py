@@ -28,7 +28,7 @@ from prox.corpora.pages import HtmlToText
 from prox.document import Document, split_lines
 from prox.errors import UsageError
 from prox.program import DropDocument, Policy, Program, RemoveLines, Replace, execute, get_dialect
-from prox.runs.gold import DocumentGold, gold_records, of_document, parse_gold, site_of, writable
+from prox.runs.gold import SOME_LINES, DocumentGold, gold_records, of_document, parse_gold, site_of, writable
 from prox.runs.stages import DROPPED, QUARANTINED, TOO_LONG
 
 NEUTRAL = -1
@@ -126,7 +126,8 @@ def labelled_page(record: dict[str, Any] | Quarantined, place: str) -> LabelledP
     suspect = record.get("suspect")
     if isinstance(suspect, int | float) and suspect > MOST_SUSPECT:
         return PassedOver(place, f"suspect above {MOST_SUSPECT}")
-    if {"program", "raw_text"} <= record.keys() and record.get("line_labels") is None and not of_document(record):
+    of_people = any(record.get(name) is not None for name in ("line_labels", *SOME_LINES))
+    if {"program", "raw_text"} <= record.keys() and not of_people and not of_document(record):
         return _page_of_program(record, place)
     gold = parse_gold(record, place)
     if isinstance(gold, str):

@@ -1,7 +1,7 @@
 """Gold: records with labels, as `prox score` reads them: of people, line by line, or the program of a teacher."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -62,7 +62,7 @@ def parse_gold(record: dict[str, Any] | Quarantined, place: str) -> LineGold | D
     """The gold of a record, or why it has none."""
     if isinstance(record, Quarantined):
         return record.reason.partition(":")[0]
-    of_lines = "raw_text" in record and ("line_labels" in record or "program" in record) and not of_document(record)
+    of_lines = "raw_text" in record and not LINE_FIELDS.isdisjoint(record) and not of_document(record)
     if not of_lines and not {"text", "keep"} <= record.keys():
         return "neither raw_text with line_labels or program nor text with keep"
     name = "raw_text" if of_lines else "text"
@@ -83,18 +83,26 @@ def parse_gold(record: dict[str, Any] | Quarantined, place: str) -> LineGold | D
     neutral = record.get("neutral_lines") or []
     if not isinstance(neutral, list) or not all(_is_place(number, len(lines)) for number in neutral):
         return "neutral_lines is not a list of line numbers"
-    if len(set(neutral)) == len(lines):
-        return "all lines are neutral"  # a page that nobody judged is no clean one
-    if record.get("line_labels") is not None or "program" not in record:  # people know better than programs
+    by_program = False
+    if record.get("line_labels") is not None:  # people know better than programs
         labels = _labels_of_people(record, lines)
-    else:
+    elif any(record.get(name) is not None for name in SOME_LINES):
+        labels = _labels_of_some_lines(record, lines)
+    elif by_program := "program" in record:
         labels = _labels_of_program(record["program"], text, lines)
+    else:
+        labels = _labels_of_people(record, lines)
     if isinstance(labels, str):
         return labels
-    by_program = record.get("line_labels") is None
-    return LineGold(
-        document, source, site, labels.noise, frozenset(neutral), labels.partials, labels.unsure, by_program
-    )
+    left_out = labels.unknown.union(neutral)
+    if len(left_out) == len(lines):
+        return "all lines are neutral"  # a page that nobody judged is no clean one
+    return LineGold(document, source, site, labels.noise, left_out, labels.partials, labels.unsure, by_program)
+
+
+SOME_LINES = frozenset({"content_lines", "noise_lines"})
+LINE_FIELDS = SOME_LINES | {"line_labels", "program"}
+"""Each of them says something of the lines of `raw_text`."""
 
 
 def of_document(record: Mapping[str, Any]) -> bool:
@@ -123,15 +131,16 @@ def site_of(fields: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Labels:
-    """Three fields of `LineGold`."""
+    """Three fields of `LineGold`, and the lines that nobody judged."""
 
     noise: Sequence[int]
-    partials: dict[int, list[tuple[int, int]]]
-    unsure: frozenset[int]
+    partials: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    unsure: frozenset[int] = frozenset()
+    unknown: frozenset[int] = frozenset()
 
 
 def _labels_of_people(record: dict[str, Any], lines: Sequence[str]) -> _Labels | str:
-    labels = record["line_labels"]
+    labels = record.get("line_labels")
     if not isinstance(labels, list) or not all(map(_is_bit, labels)):
         return "line_labels is not a list of 0 and 1"
     if len(labels) != len(lines):
@@ -152,6 +161,20 @@ def _labels_of_people(record: dict[str, Any], lines: Sequence[str]) -> _Labels |
     return _Labels(labels, partials, frozenset(unsure))
 
 
+def _labels_of_some_lines(record: dict[str, Any], lines: Sequence[str]) -> _Labels | str:
+    """Of a page of which only some lines are known to be content, or noise."""
+    content, noise = (record.get(name) or [] for name in ("content_lines", "noise_lines"))
+    for name, numbers in (("content_lines", content), ("noise_lines", noise)):
+        if not isinstance(numbers, list) or not all(_is_place(number, len(lines)) for number in numbers):
+            return f"{name} is not a list of line numbers"
+    labels = [0] * len(lines)
+    for number in noise:
+        labels[number] = 1
+    if not set(content).isdisjoint(noise):
+        return "a line is in content_lines and in noise_lines"
+    return _Labels(labels, unknown=frozenset(range(len(lines))) - {*content, *noise})
+
+
 def _labels_of_program(written: object, text: str, lines: Sequence[str]) -> _Labels | str:
     """What a program removes is noise: lines, and inside a line that stays what its deletions take away.
 
@@ -167,7 +190,7 @@ def _labels_of_program(written: object, text: str, lines: Sequence[str]) -> _Lab
     if outcome.rejected:
         return f"program does not fit its text, {failure_kind(outcome.rejected[0].reason)}"
     if outcome.dropped:
-        return _Labels([1] * len(lines), {}, frozenset())
+        return _Labels([1] * len(lines))
     noise = [0] * len(lines)
     replacements: list[Replace] = []
     for operation in outcome.program.operations:

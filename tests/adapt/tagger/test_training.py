@@ -155,3 +155,17 @@ def test_a_tagger_that_is_no_better_than_the_embedded_one_says_so(gold, tmp_path
     out = adapt("--gold", gold / "lines.jsonl.gz", tmp_path / "poor", "--from", "scratch", "--epochs", 1)
     assert "no better than the embedded tagger. More labels help" in out
     assert f"prox score GOLD --refiner tagger:{tmp_path / 'poor'} --against tagger" in out
+
+
+def test_hidden_words_are_hidden_on_the_whole_page_and_on_some_pages_only():
+    from prox.adapt.tagger.network import make_batch
+    from prox.refiners.tagger.features import line_features
+
+    pages = [line_features("one two three\nthree two one\n" * 20)] * 60
+    assert make_batch(pages, generator=np.random.default_rng(0)).known.all()
+    batch = make_batch(pages, unknown=0.5, generator=np.random.default_rng(0))
+    hidden = 0
+    for known, buckets in zip(batch.known.view(60, -1).numpy(), batch.buckets.view(60, -1).numpy(), strict=True):
+        assert len({(word, value) for word, value in zip(buckets, known, strict=True)}) == len(set(buckets))
+        hidden += not known.all()
+    assert 20 < hidden < 40

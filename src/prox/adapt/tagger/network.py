@@ -15,10 +15,10 @@ class Shape:
     """Sizes of the network; the weights file carries them."""
 
     embedding: int = 48
-    hidden: int = 96
+    hidden: int = 64
     near: int = 32
-    mixed: int = 64
-    context: int = 32
+    mixed: int = 48
+    context: int = 16
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 1, 1)
     context_before: tuple[int, ...] = (2, 5)
 
@@ -29,33 +29,58 @@ class Batch:
 
     numeric: Tensor
     buckets: Tensor
+    known: Tensor  # (m,): 0 for words that training hides
     starts: Tensor
     scale: Tensor  # (n, 1): one over the square root of a line's buckets
     page_starts: Tensor  # (pages + 1,)
     page: Tensor  # (n,): page of each line
 
 
-def make_batch(pages: Sequence[LineFeatures], drop: float = 0.0, generator: np.random.Generator | None = None) -> Batch:
-    """Join the lines of pages; `drop` is the share of buckets left out at random (training)."""
+def make_batch(
+    pages: Sequence[LineFeatures],
+    drop: float = 0.0,
+    unknown: float = 0.0,
+    generator: np.random.Generator | None = None,
+) -> Batch:
+    """Join the lines of pages.
+
+    Args:
+        pages: With at least one visible line each.
+        drop: In training, the share of buckets left out at random.
+        unknown: In training, the chance of a page that most of its words, or all, are as if nobody knew them.
+        generator: Draws them; without one, nothing is left out.
+    """
     sizes = np.array([len(page.rows) for page in pages])
     shifts = np.cumsum([0] + [len(page.buckets) for page in pages[:-1]])
     starts = np.concatenate([page.starts + shift for page, shift in zip(pages, shifts, strict=True)])
     buckets = np.concatenate([page.buckets for page in pages])
     lengths = np.diff(starts, append=len(buckets))
+    known = np.ones(len(buckets), np.float32)
+    if unknown and generator is not None:
+        known = np.concatenate([_known(page.buckets, unknown, generator) for page in pages])
     if drop and generator is not None:
         kept = generator.random(len(buckets)) >= drop
         kept[starts] = True
         lengths = np.add.reduceat(kept.astype(np.int64), starts)
-        buckets = buckets[kept]
+        buckets, known = buckets[kept], known[kept]
         starts = np.cumsum(lengths) - lengths
     return Batch(
         numeric=torch.from_numpy(np.concatenate([page.numeric for page in pages])),
         buckets=torch.from_numpy(buckets),
+        known=torch.from_numpy(known),
         starts=torch.from_numpy(starts),
         scale=torch.from_numpy((1 / np.sqrt(lengths)).astype(np.float32))[:, None],
         page_starts=torch.from_numpy(np.concatenate(([0], np.cumsum(sizes)))),
         page=torch.from_numpy(np.repeat(np.arange(len(pages)), sizes)),
     )
+
+
+def _known(buckets: np.ndarray, unknown: float, generator: np.random.Generator) -> np.ndarray:
+    """0 for the buckets of a page that are hidden: a word is known everywhere on a page or nowhere."""
+    if generator.random() >= unknown:
+        return np.ones(len(buckets), np.float32)
+    share = min(1.0, 0.4 + 0.75 * generator.random())
+    return (generator.random(BUCKETS) >= share).astype(np.float32)[buckets]
 
 
 class LineNetwork(nn.Module):
@@ -80,7 +105,8 @@ class LineNetwork(nn.Module):
 
     def forward(self, batch: Batch, dropout: float = 0.0, line_dropout: float = 0.0) -> Tensor:
         """Logits of noise (n,)."""
-        words = self.embedding(batch.buckets, batch.starts, per_sample_weights=self.known[batch.buckets]) * batch.scale
+        known = self.known[batch.buckets] * batch.known
+        words = self.embedding(batch.buckets, batch.starts, per_sample_weights=known) * batch.scale
         words = words * nn.functional.dropout(torch.ones(len(words), 1), line_dropout, self.training)
         h = torch.relu(self.enter(torch.cat([words, batch.numeric], dim=1)))
         h = nn.functional.dropout(h, dropout, self.training)

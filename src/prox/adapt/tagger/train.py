@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from prox.adapt.labels import NEUTRAL, LabelledPage
-from prox.adapt.tagger.gold import augmented
+from prox.adapt.tagger.augmentation import Frames, augmented, collect_frames
 from prox.adapt.tagger.network import LineNetwork, Shape, make_batch
 from prox.refiners.tagger.features import BUCKETS, LineFeatures, line_features
 
@@ -31,6 +31,7 @@ class Plan:
     dropout: float = 0.25
     bucket_dropout: float = 0.3
     line_dropout: float = 0.2
+    unknown_words: float = 0.15
     fewest_sites: int = 8
     extracted_weight: float = 0.6
     seed: int = 0
@@ -51,7 +52,7 @@ def make_example(page: LabelledPage, scale: float) -> Example | None:
     if not known.any():
         return None
     # A line counts for itself and for the words it carries; a long page does not count as much as many short ones.
-    weights = (0.6 + 0.4 * np.minimum(features.words, 80) / 10) * known
+    weights = (0.2 + 0.8 * np.minimum(features.words, 80) / 10) * known
     return Example(features, labels, (scale * weights / known.sum() ** 0.4).astype(np.float32))
 
 
@@ -74,6 +75,7 @@ def train(
     torch.manual_seed(plan.seed)
     chance, generator = random.Random(plan.seed), np.random.default_rng(plan.seed)
     known = known_buckets(pages, plan.fewest_sites)
+    frames = collect_frames(pages)
     if start is None:
         network = LineNetwork(shape)
     else:
@@ -97,7 +99,7 @@ def train(
     for epoch in range(plan.epochs):
         network.train()
         started, losses = time.time(), []
-        for batch in batches(pages, plan, chance):
+        for batch in batches(pages, frames, plan, chance):
             loss = batch_loss(network, batch, plan, generator)
             optimizer.zero_grad()
             loss.backward()
@@ -132,7 +134,7 @@ def known_buckets(pages: Sequence[LabelledPage], fewest_sites: int) -> Tensor:
     return torch.from_numpy(counts >= fewest_sites).float()
 
 
-def batches(pages: Sequence[LabelledPage], plan: Plan, chance: random.Random) -> list[list[Example]]:
+def batches(pages: Sequence[LabelledPage], frames: Frames, plan: Plan, chance: random.Random) -> list[list[Example]]:
     """One epoch, augmented anew, in batches of about `lines_per_batch` lines."""
     order = list(pages)
     chance.shuffle(order)
@@ -140,7 +142,7 @@ def batches(pages: Sequence[LabelledPage], plan: Plan, chance: random.Random) ->
     size = 0
     for page in order:
         scale = plan.extracted_weight if page.source in ("trafilatura", "resiliparse") else 1.0
-        example = make_example(augmented(page, chance), scale)
+        example = make_example(augmented(page, frames, chance), scale)
         if example is None:
             continue
         if size > plan.lines_per_batch:
@@ -152,7 +154,7 @@ def batches(pages: Sequence[LabelledPage], plan: Plan, chance: random.Random) ->
 
 
 def batch_loss(network: LineNetwork, examples: Sequence[Example], plan: Plan, generator: np.random.Generator) -> Tensor:
-    batch = make_batch([example.features for example in examples], plan.bucket_dropout, generator)
+    batch = make_batch([example.features for example in examples], plan.bucket_dropout, plan.unknown_words, generator)
     logits = network(batch, plan.dropout, plan.line_dropout)
     labels = torch.from_numpy(np.concatenate([np.maximum(example.labels, 0) for example in examples])).float()
     weights = torch.from_numpy(np.concatenate([example.weights for example in examples]))

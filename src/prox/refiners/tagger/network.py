@@ -18,8 +18,8 @@ _ROWS = 4096  # lines multiplied at once, so that a very long page needs no matr
 class LineWeights:
     """The line network: hashed words and numbers, residual dilated convolutions over lines, page-wide contexts.
 
-    Shapes: e embedding columns, f numeric features, d hidden, k shared with neighbours, m mixed, c context; one entry of
-    `mix` and `back` per layer, one of `gather` and `spread` per context.
+    Shapes: e embedding columns, f numeric features, d hidden, k shared with neighbours, m mixed, c context; one entry
+    of `mix` and `back` per layer, one of `gather` and `spread` per context.
 
     Attributes:
         embedding: (buckets, e) int8, to be multiplied by `embedding_scale`.
