@@ -1,241 +1,368 @@
-"""How well the embedded tagger finds noise on sites that it was not trained on, beside rules and doing nothing.
+"""How right the embedded tagger is on sites, languages, sources and page types that its training has not seen.
 
-Line gold: pages of held-back sites (12 % of the sites, chosen by name, in no training set) whose gold is probably
-complete (`suspect` <= 0.25), scored by the code of `prox score`. Beside the tagger stand, on the same pages:
+The weights that ship have seen most of the gold. So taggers of the same kind are trained here, each on a part of it,
+and scored on the rest by the code of `prox score`:
 
-    c4_rules            the line part of datatrove's C4QualityFilter; its rules for whole documents are left out
-    remove_everything   every line is called noise
-    remove_nothing      no line is
+    folds        the sites are dealt into folds by their names: every page is scored by a tagger that has seen nothing of
+                 its site, whole pages and the same ones after an extractor
+    languages    a tagger has seen no page in some languages, and is scored on these
+    sources      the same with who labelled the pages and had an opinion of what noise is
+    page types   the same with the page types of WCXB
 
-`public` are whole pages, `trafilatura` and `resiliparse` the same ones after these extractors. The figures:
+Training one takes some minutes. What it gave stays in the work folder, so that a second call goes on where the first
+one ended. On the pages of the folds, C4's line rules and removing everything stand beside it. The figures:
 
-    noise_f1            removed lines against noise lines, all lines together
-    noise_f1_macro      the mean of the pages' F1
-    noise_f1_noisy      the same over pages with at least one noise line
-    content_f1          words on kept lines against words on content lines
-    noise_found         share of the words on noise lines that are removed
-    content_lost        share of the words on content lines that are removed
-    partials_found      share of the characters of noise inside content lines that are removed; `partials_lost` is how
-                        many other characters of content lines went with it
+    noise_f1, macro, noisy    removed lines against noise lines: all together, the mean of the pages, of those with noise
+    content_f1                words on kept lines against words on content lines
+    found, lost               share of the words on noise lines, and of those on content lines, that are removed
+    found_at_1, threshold     the share found at the noise threshold that loses 1 % of the content words
+    partials_found, _lost     share of the characters of marked noise inside content lines that are removed, and share of
+                              the other characters of content lines that go with them
+    keep_f1, auc              of the judge of documents, in cross-validation
 
-Document gold: the judge that ships has seen all of it, so judges of the same kind are trained on nine tenths and asked
-about the last one, in turn (needs scikit-learn, of the extra `train`). The AUC is an honest one; the threshold is
-chosen on the same answers as the keep-F1, which flatters that a little.
+Intervals are the middle 95 % of 1,000 bootstrap samples of sites. Pages whose gold is probably incomplete
+(`suspect` > 0.25) are left out, neutral lines too.
 
-    python benchmarks/tagger_quality.py           one line of JSON
-    python benchmarks/tagger_quality.py --table   the main figures for people
+    pip install -e '.[train]'
+    python benchmarks/tagger_quality.py            one line of JSON, after two hours on one core
+    python benchmarks/tagger_quality.py --table    the tables of the model card
 """
 
-import importlib.util
+import hashlib
 import json
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from gold import Parser
-from prox.adapt.tagger.gold import part_of_site, read_gold
+from line_rules import RULES
+from prox.adapt.labels import LabelledPage, read_labels, sort_out
+from prox.adapt.tagger.export import line_arrays, write_weights
+from prox.adapt.tagger.fit import NOISE_THRESHOLD
+from prox.adapt.tagger.gold import read_gold
+from prox.adapt.tagger.network import Shape
+from prox.adapt.tagger.parts import fit_parts
+from prox.adapt.tagger.train import Plan, train
 from prox.chunking import Chunk
-from prox.document import split_lines
-from prox.program import Operation, Program
-from prox.refiners import Draft, Level, Refiner, load_refiner
-from prox.refiners.tagger.lines import removals
-from prox.runs.score import Scores, score_gold
+from prox.refiners import Draft, Level, Refiner
+from prox.refiners.tagger import TaggerRefiner
+from prox.refiners.tagger.refiner import load_tagger
+from prox.runs.bootstrap import bootstrap
+from prox.runs.score import score_gold
+from prox.runs.score_pages import LineFigures, PageFigures
 
 MOST_SUSPECT = 0.25
+FOLDS = 5
+GOLD = ("public", "extracted", "segments")
+
+UNSEEN: dict[str, dict[str, tuple[str, ...]]] = {
+    "language": {"zh, ru": ("zh", "ru"), "pl, el": ("pl", "el"), "de": ("de",)},
+    "source": {
+        "wcxb": ("wcxb",),
+        "cleaneval": ("cleaneval",),
+        "daniel": ("daniel",),
+        "newspaper4k, canola": ("newspaper4k_dataset", "canola"),
+        "fundus, segments": ("fundus_tests", "trafilatura_segments"),
+    },
+    "page_type": {
+        "forum, product": ("forum", "product"),
+        "collection, listing": ("collection", "listing"),
+        "documentation, service": ("documentation", "service"),
+    },
+}
+"""What a tagger has not seen: a field of the gold, and its values, those of one training run together."""
 
 Record = dict[str, Any]
-Figures = dict[str, float | int | None]
 
 
-class LineRule:
-    """A refiner that removes each line for which a rule says so."""
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Pages that a tagger has not seen, and is scored on."""
 
-    level = Level.CHUNK
-    window = None
+    name: str
+    unseen: Callable[[Record], bool]
 
-    def __init__(self, name: str, is_noise: Callable[[str], bool]) -> None:
-        self.fingerprint = name
-        self._is_noise = is_noise
+
+def fold_of(site: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"fold {site}".encode()).digest()[:4], "big") % FOLDS
+
+
+def splits() -> list[Split]:
+    folds = [
+        Split(f"fold {number}", lambda record, number=number: fold_of(record["site_key"]) == number)  # type: ignore[misc]
+        for number in range(FOLDS)
+    ]
+    return folds + [
+        Split(f"without {name}", lambda record, field=field, values=values: record.get(field) in values)  # type: ignore[misc]
+        for field, groups in UNSEEN.items()
+        for name, values in groups.items()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A page, and what a refiner did that has not seen it.
+
+    Attributes:
+        words: (2, 101): words on content and on noise lines, by the noise score of their line in per cent.
+        characters: Visible ones on content lines.
+    """
+
+    record: Record
+    figures: PageFigures
+    words: np.ndarray
+    characters: int
+
+
+def tagger_for(split: Split, gold: Path, work: Path, epochs: int) -> Refiner:
+    """The tagger that has not seen the pages of a split; it is trained unless it lies in the work folder."""
+    folder = work / re.sub(r"\W+", "-", split.name)
+    if not folder.exists():
+        unseen = {record["id"] for part in GOLD for record in records(gold / part) if split.unseen(record)}
+        pages = sort_out(read_labels([str(gold / part) for part in GOLD])).pages
+        seen = [page for page in pages if page.id not in unseen]
+        network = train(seen, [], Shape(), Plan(epochs=epochs)).eval()
+        begun = folder.with_name(f"{folder.name}.part")
+        begun.mkdir(parents=True, exist_ok=True)
+        write_weights(begun / "weights.npz", line_arrays(network, NOISE_THRESHOLD) | (fit_parts(seen, 0) or {}))
+        begun.rename(folder)
+    return TaggerRefiner(Level.CHUNK, tagger=load_tagger(str(folder)))
+
+
+def records(folder: Path) -> Iterable[Record]:
+    for path in sorted(folder.glob("*.jsonl.gz")):
+        yield from read_gold(path)
+
+
+class Watched:
+    """A refiner, and the scores of lines that it gave last, by the number of the page."""
+
+    def __init__(self, refiner: Refiner) -> None:
+        self._refiner = refiner
+        self.level, self.window, self.fingerprint = Level.CHUNK, refiner.window, refiner.fingerprint
+        self.scores: dict[str, bytes | None] = {}
 
     def refine(self, chunks: Sequence[Chunk]) -> list[Draft]:
-        return [Draft(Program(self._removals(chunk))) for chunk in chunks]
-
-    def _removals(self, chunk: Chunk) -> tuple[Operation, ...]:
-        noise = np.array([self._is_noise(line) for line in split_lines(chunk.text)])
-        return tuple(removals(noise, chunk.first_line))
-
-
-_CITATION = re.compile(r"\[\d*]|\[edit]|\[citation needed]")
-_C4_PHRASES = (
-    "lorem ipsum",
-    "javascript",
-    "terms of use",
-    "privacy policy",
-    "cookie policy",
-    "uses cookies",
-    "use of cookies",
-    "use cookies",
-)
+        drafts = self._refiner.refine(chunks)
+        for chunk, draft in zip(chunks, drafts, strict=True):
+            self.scores[chunk.document_id] = draft.line_scores
+        return drafts
 
 
-def c4_removes(line: str) -> bool:
-    """The rules of C4 for a line, as datatrove has them; no sentence of Chinese or Japanese passes them."""
-    words = line.split()
-    text = _CITATION.sub("", line.strip())
-    return (
-        not text.endswith((".", "?", "!", '"', "'"))
-        or text.endswith("...")
-        or len(words) < 3
-        or any(len(word) > 1000 for word in words)
-        or any(phrase in text.lower() for phrase in _C4_PHRASES)
+def score(refiner: Refiner, folder: Path, unseen: Callable[[Record], bool]) -> list[Scored]:
+    """The unseen pages of one or several files."""
+    wanted: list[Record] = []
+
+    def keep(record: Record) -> bool:
+        if record.get("suspect", 0) > MOST_SUSPECT or not unseen(record):
+            return False
+        wanted.append(record)
+        return True
+
+    scored = []
+    for path in sorted(folder.glob("*.jsonl.gz")):
+        watched = Watched(refiner)
+        wanted.clear()
+        try:
+            pages = score_gold(str(path), lambda level, own=watched: own, keep).pages  # type: ignore[misc]
+        except UsageError:
+            continue  # none of its pages is wanted
+        judged = [record for record in wanted if isinstance(parse_gold(record, ""), LineGold)]
+        for record, figures in zip(judged, pages, strict=True):
+            words, characters = by_score(record, watched.scores.get(record["id"]))
+            scored.append(Scored(slim(record), figures, words, characters))
+    return scored
+
+
+def slim(record: Record) -> Record:
+    """What the tables group pages by."""
+    names = ("id", "source", "language", "page_type", "extractor", "site_key")
+    return {name: record.get(name) or "" for name in names}
+
+
+def by_score(record: Record, scores: bytes | None) -> tuple[np.ndarray, int]:
+    gold = parse_gold(record, "")
+    assert isinstance(gold, LineGold)
+    lines = record["raw_text"].split("\n")
+    known = [number for number in range(len(lines)) if number not in gold.neutral]
+    noise = np.array(gold.noise)[known]
+    words = np.array([len(lines[number].split()) for number in known])
+    out = np.zeros((2, 101))
+    if scores:
+        np.add.at(out, (noise, np.frombuffer(scores, np.uint8)[known]), words)
+    return out, sum(len("".join(lines[number].split())) for number in known if not gold.noise[number])
+
+
+def figures(pages: Sequence[Scored]) -> Record:
+    """All figures of some pages, with intervals."""
+    drawn = bootstrap([[each.figures for each in pages]])
+    plain = tally([each.figures for each in pages])
+    lines, content = plain.lines, plain.content_tokens
+    assert lines and content
+    values: dict[str, float | None] = {
+        "noise_f1": lines.f1,
+        "macro": lines.macro_f1,
+        "noisy": lines.noisy_macro_f1,
+        "content_f1": content.f1,
+        "found": lines.noise_words_found,
+        "lost": lines.content_words_lost,
+    }
+    intervals = {
+        name: [round(bounds.low, 4), round(bounds.high, 4)]
+        for name, of in NAMES.items()
+        if (bounds := drawn.intervals[0].get(of)) is not None
+    }
+    own, own_intervals = other_figures(pages)
+    known = {name: round(value, 4) for name, value in (values | own).items() if value is not None}
+    return {
+        "pages": len(pages),
+        "sites": len({each.record["site_key"] for each in pages}),
+        **known,
+        "intervals": intervals | own_intervals,
+    }
+
+
+NAMES = {
+    "noise_f1": "lines.f1",
+    "macro": "lines.macro_f1",
+    "noisy": "lines.noisy_macro_f1",
+    "content_f1": "content_tokens.f1",
+    "found": "lines.noise_words_found",
+    "lost": "lines.content_words_lost",
+}
+"""What `prox.runs.bootstrap` calls these figures."""
+
+
+def other_figures(pages: Sequence[Scored]) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """Those that `prox score` does not give, with intervals."""
+    sites: dict[str, list[Scored]] = {}
+    for each in pages:
+        sites.setdefault(each.record["site_key"], []).append(each)
+    rows = np.array([_row(some) for some in sites.values()])
+    chance = np.random.default_rng(0)
+    drawn = [_others(rows[chance.integers(0, len(rows), len(rows))].sum(axis=0)) for _ in range(SAMPLES)]
+    plain = _others(rows.sum(axis=0))
+    bounds = {
+        name: np.quantile([each[name] for each in drawn if name in each], [0.025, 0.975]).round(4).tolist()
+        for name in plain
+        if name != "threshold"
+    }
+    return plain, bounds
+
+
+def _row(pages: Sequence[Scored]) -> np.ndarray:
+    judged = [each.figures.judged for each in pages if isinstance(each.figures.judged, LineFigures)]
+    partial = (
+        sum(each.partial_noise for each in judged),
+        sum(each.partial_found for each in judged),
+        sum(each.content_characters_lost for each in judged),
+        sum(each.characters for each in pages),
     )
+    return np.concatenate([partial, sum(each.words for each in pages).ravel()])  # type: ignore[union-attr]
 
 
-REFINERS: dict[str, Refiner] = {
-    "tagger": load_refiner("tagger", Level.CHUNK),
-    "c4_rules": LineRule("c4_rules", c4_removes),
-    "remove_everything": LineRule("remove_everything", lambda line: True),
-    "remove_nothing": LineRule("remove_nothing", lambda line: False),
-}
-
-LANGUAGES: dict[str, Callable[[Record], bool]] = {
-    "all": lambda record: True,
-    "english": lambda record: record["language"] == "en",
-    "other": lambda record: record["language"] != "en",
-}
-
-
-def held_back(record: Record) -> bool:
-    return part_of_site(record["site_key"]) == "held-back" and record["suspect"] <= MOST_SUSPECT
-
-
-def noisy(record: Record) -> bool:
-    neutral = set(record["neutral_lines"])
-    return any(label and number not in neutral for number, label in enumerate(record["line_labels"]))
-
-
-def line_quality(paths: Sequence[Path]) -> dict[str, dict[str, dict[str, Figures]]]:
-    """Figures by group of pages (languages, then sources) and refiner."""
-    groups: dict[str, dict[str, dict[str, Figures]]] = {"languages": {}, "sources": {}}
-    for language, spoken in LANGUAGES.items():
-        wanted = {
-            "pages": lambda record, spoken=spoken: held_back(record) and spoken(record),
-            "noisy": lambda record, spoken=spoken: held_back(record) and spoken(record) and noisy(record),
+def _others(row: np.ndarray) -> dict[str, float]:
+    noise, found, lost, characters = row[:4].tolist()
+    values: dict[str, float] = {}
+    if noise:
+        values |= {"partials_found": found / noise, "partials_lost": lost / max(characters - noise, 1)}
+    content, marked = row[4:].reshape(2, 101)[:, ::-1].cumsum(axis=1)  # removed at the threshold 100 %, 99 %, …
+    if content[-1] and marked[-1]:
+        place = int(np.searchsorted(content, MOST_LOST * content[-1], side="right")) - 1
+        values |= {
+            "found_at_1": float(marked[place] / marked[-1]) if place >= 0 else 0.0,
+            "threshold": 1 - max(place, 0) / 100,
         }
-        scores = {
-            (name, pages): score_gold([str(path) for path in paths], lambda level, own=refiner: own, keep)
-            for name, refiner in REFINERS.items()
-            for pages, keep in wanted.items()
-        }
-        groups["languages"][language] = {
-            name: figures(*(scores[key].overall for key in _keys(name))) for name in REFINERS
-        }
-        if language == "all":
-            for source in scores["tagger", "pages"].sources:
-                groups["sources"][source] = {
-                    name: figures(*(scores[key].sources.get(source) for key in _keys(name))) for name in REFINERS
+    return values
+
+
+Groups = Mapping[str, Callable[[Record], bool]]
+
+
+def groups_of(pages: Sequence[Scored]) -> Groups:
+    """The rows of a table: languages together, then each source, each page type and each language with enough pages."""
+    wanted: dict[str, Callable[[Record], bool]] = {
+        "English": lambda record: record["language"] == "en",
+        "English, without CleanEval": lambda record: record["language"] == "en" and record["source"] != "cleaneval",
+        "other languages": lambda record: record["language"] != "en",
+    }
+    for field in ("source", "page_type", "language"):
+        values = Counter(each.record[field] for each in pages)
+        for value, count in sorted(values.items()):
+            if value and count >= FEWEST_PAGES:
+                wanted[f"{field.replace('_', ' ')} {value}"] = lambda r, field=field, value=value: r[field] == value  # type: ignore[misc]
+    return wanted
+
+
+def report(pages: Sequence[Scored], rules: Mapping[str, Sequence[Scored]], groups: Groups) -> dict[str, Any]:
+    result = {}
+    for name, wanted in groups.items():
+        chosen = [each for each in pages if wanted(each.record)]
+        if chosen:
+            result[name] = figures(chosen)
+            for rule, of_rule in rules.items():
+                others = [each for each in of_rule if wanted(each.record)]
+                plain = tally([each.figures for each in others])
+                assert plain.lines and plain.content_tokens
+                result[name][rule] = {
+                    "noise_f1": round(plain.lines.f1, 4),
+                    "macro": round(plain.lines.macro_f1, 4),
+                    "content_f1": round(plain.content_tokens.f1, 4),
                 }
-    return groups
+    return result
 
 
-def _keys(name: str) -> list[tuple[str, str]]:
-    return [(name, "pages"), (name, "noisy"), ("remove_nothing", "pages")]
-
-
-def figures(scores: Scores, of_noisy: Scores | None, before: Scores) -> Figures:
-    """The figures of a refiner on some pages; `before` are the scores of removing nothing from them.
-
-    Let C and N be the words on content and noise lines, c and n those that are left. The scores say c / C (recall) and
-    c / (c + n) (precision), and C / (C + N) (precision before), so n / N = (n / c) * (c / C) / (N / C).
-    """
-    assert scores.lines and scores.content_tokens and before.content_tokens
-    content = scores.content_tokens
-    noise_found = 1.0  # what keeps no content at all is "remove everything"
-    if content.recall:
-        noise_per_content = 1 / before.content_tokens.precision - 1
-        noise_found -= (1 / content.precision - 1) * content.recall / noise_per_content if noise_per_content else 1
-    partials = scores.partials
-    return {
-        "pages": scores.line_pages,
-        "noise_f1": _rounded(scores.lines.f1),
-        "noise_f1_macro": _rounded(scores.lines.macro_f1),
-        "noise_f1_noisy": _rounded(of_noisy.lines.macro_f1 if of_noisy and of_noisy.lines else None),
-        "content_f1": _rounded(content.f1),
-        "noise_found": _rounded(noise_found),
-        "content_lost": _rounded(1 - content.recall),
-        "partials_found": _rounded(partials.found if partials else None),
-        "partials_lost": partials.content_characters_lost if partials else 0,
-    }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
-
-
-def document_quality(paths: Sequence[Path]) -> dict[str, float | int | str | None]:
-    """Keep or drop by judges that have not seen the document."""
-    if not importlib.util.find_spec("sklearn"):
-        return {"keep_f1": None, "auc": None, "note": "cross-validation needs scikit-learn: pip install '.[train]'"}
-    from prox.adapt.tagger.documents import cross_validate_documents, document_inputs, every_line
-    from prox.refiners.tagger.features import FloatArray, LineFeatures
-    from prox.refiners.tagger.network import line_logits, line_states
-    from prox.refiners.tagger.refiner import embedded_tagger
-
-    weights = embedded_tagger().weights.lines
-    records = [record for path in paths for record in read_gold(path)]
-    keep = np.array([int(record["keep"]) for record in records])
-    texts = [record["text"] for record in records]
-
-    def logits_of(features: LineFeatures) -> FloatArray:
-        return line_logits(line_states(features, weights), weights)
-
-    judged = document_inputs(texts, logits_of)
-    scores = cross_validate_documents(document_inputs(texts, logits_of, every_line), judged, keep)
-    everything = 2 * keep.mean() / (1 + keep.mean())
-    return {
-        "documents": len(keep),
-        "keep_f1": _rounded(scores.keep_f1),
-        "auc": _rounded(scores.auc),
-        "threshold": scores.threshold,
-        "keep_f1_of_keeping_everything": _rounded(float(everything)),
-    }
-
-
-def print_table(result: dict[str, Any]) -> None:
-    for gold, groups in result["lines"].items():
-        for pages, refiners in {**groups["languages"], **groups["sources"]}.items():
-            columns = list(refiners["tagger"])
-            print(f"\n{f'{gold}, {pages}':<32}" + "".join(f"{column:>15}" for column in columns))
-            for name, values in refiners.items():
-                print(f"{name:<32}" + "".join(f"{_cell(values[column]):>15}" for column in columns))
-    print()
-    for name, value in result["documents"].items():
-        print(f"documents, {name:<32}{_cell(value):>15}")
-
-
-def _cell(value: float | int | str | None) -> str:
-    return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+def documents(gold: Path, work: Path) -> Record:
+    """The judge of documents in cross-validation, on the line network of the first fold."""
+    scores = cross_validated(sort_out(read_labels(str(gold / "documents"))).pages, str(work / "fold-0"))
+    return {"documents": scores.documents, "keep_f1": round(scores.keep_f1, 4), "auc": round(scores.auc, 4)}
 
 
 def main() -> None:
-    parser = Parser(__doc__, "public", "extracted", "documents")
+    parser = Parser(__doc__, *GOLD, "documents")
+    parser.add_argument("--work", type=Path, default=Path("build/tagger-quality"), help="(default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=Plan().epochs, help="(default: %(default)s)")
+    parser.add_argument("--folds-only", action="store_true", help="leave out what takes the longer half of the time")
     parser.add_argument("--table", action="store_true", help="for people instead of JSON")
     options = parser.parse()
+    torch.set_num_threads(1)
     gold: Path = options.gold
-    files = {
-        "public": sorted(gold.glob("public/*.jsonl.gz")),
-        "trafilatura": sorted(gold.glob("extracted/trafilatura*.jsonl.gz")),
-        "resiliparse": sorted(gold.glob("extracted/resiliparse*.jsonl.gz")),
-    }
-    result = {
-        "lines": {name: line_quality(paths) for name, paths in files.items()},
-        "documents": document_quality(sorted(gold.glob("documents/*.jsonl.gz"))),
-    }
+    parts: dict[str, list[Scored]] = {part: [] for part in GOLD}
+    rules: dict[str, dict[str, list[Scored]]] = {part: {} for part in GOLD}
+    unseen: dict[str, dict[str, Any]] = {}
+    for split in splits():
+        if options.folds_only and not split.name.startswith("fold"):
+            continue
+        refiner = tagger_for(split, gold, options.work, options.epochs)
+        print(f"{split.name} …", file=sys.stderr, flush=True)
+        for part in parts:
+            scored = score(refiner, gold / part, split.unseen)
+            if split.name.startswith("fold"):
+                parts[part] += scored
+            elif scored and part == "public":
+                unseen[split.name] = figures(scored)
+    for part in parts:
+        for name, rule in RULES.items():
+            rules[part][name] = score(rule, gold / part, lambda record: True)
+    full, extracted = parts["public"], parts["extracted"]
+    result: dict[str, Any] = {"full pages": report(full, rules["public"], groups_of(full))}
+    for extractor in ("trafilatura", "resiliparse"):
+        own, others = (
+            [each for each in some if each.record["extractor"].startswith(extractor)]
+            for some in (extracted, rules["extracted"]["c4_rules"])
+        )
+        groups = {"all": lambda record: True, **groups_of(own)}
+        result[f"after {extractor}"] = report(own, {"c4_rules": others}, groups)
+    some = {"all": lambda record: True, **groups_of(parts["segments"])}
+    result["pages with some known lines"] = report(parts["segments"], rules["segments"], some)
+    result["unseen"] = unseen
+    result["documents"] = documents(gold, options.work)
     if options.table:
-        print_table(result)
+        print_tables(result)
     else:
         print(json.dumps(result))
 
