@@ -44,7 +44,7 @@ FOLDS = 5
 LOWEST_THRESHOLD = 0.15
 """However little is lost: what is less likely to be noise than this stays."""
 
-STRENGTH = 0.1
+STRENGTH = 1.0
 """Of the weights against their prior (scikit-learn's C)."""
 
 MADE_WEIGHT = 0.01
