@@ -22,7 +22,7 @@ from prox.adapt.tagger.documents import (
 from prox.adapt.tagger.export import line_arrays, line_network
 from prox.adapt.tagger.gold import part_of_site
 from prox.adapt.tagger.network import LineNetwork, Shape, make_batch
-from prox.adapt.tagger.parts import choose_threshold, labelled_parts, train_parts, training_parts
+from prox.adapt.tagger.parts import fit_parts
 from prox.adapt.tagger.train import Plan, train
 from prox.errors import UsageError
 from prox.refiners.tagger.features import FloatArray, LineFeatures, line_features
@@ -146,7 +146,7 @@ def fit_tagger(gold: Sequence[LabelledPage], run: Sequence[LabelledPage], settin
 
     parts_origin: Origin = "none" if embedded is None else "embedded"
     marked = sum(len(page.partials) for page in training)
-    judge_of_parts = _parts(training, development, logits_of, settings.seed) if marked >= FEWEST_PARTS else None
+    judge_of_parts = fit_parts([*training, *development], settings.seed) if marked >= FEWEST_PARTS else None
     if judge_of_parts is not None:
         arrays |= judge_of_parts
         parts_origin = "trained"
@@ -244,29 +244,9 @@ def _logits_of(network: LineNetwork) -> LineLogits:
     return logits_of
 
 
-def _parts(
-    training: Sequence[LabelledPage], development: Sequence[LabelledPage], logits_of: LineLogits, seed: int
-) -> dict[str, np.ndarray] | None:
-    """None if there are no parts of both kinds. Where the pages that steer have none, those that train steer too."""
-    data = training_parts(training, logits_of, seed)
-    if len(set(data.noise.tolist())) < 2:
-        return None
-    arrays = train_parts(data)
-    held = labelled_parts(development, logits_of)
-    if not held.parts:
-        held, development = labelled_parts(training, logits_of), training
-    threshold = choose_threshold(held, arrays, sum(map(_content_characters, development)))
-    log.info("parts: %d to train, %d of them noise; threshold %.2f", len(data.parts), data.noise.sum(), threshold)
-    return arrays | {"parts.threshold": np.array(threshold)}
-
-
 def _lines_with_text(page: LabelledPage, label: int) -> int:
     lines = zip(page.text.split("\n"), page.labels.tolist(), strict=True)
     return sum(each == label and not line.isspace() and line != "" for line, each in lines)
-
-
-def _content_characters(page: LabelledPage) -> int:
-    return sum(len(line) for line, label in zip(page.text.split("\n"), page.labels, strict=True) if label == 0)
 
 
 def _judged(pages: Sequence[LabelledPage]) -> list[LabelledPage]:

@@ -2,26 +2,53 @@
 
 Gold marks few such parts, and most of their words on one site only. So the judge also learns from made ones: short
 lines that are noise on several sites ("Read more", "Back to top") are glued to the ends of content lines, as templates
-do where a page is dumped without its line breaks.
+do where a page is dumped without its line breaks. What it is worth is known from sites that it has not seen: the
+threshold comes from cross-validation by site, and then all pages train.
 """
 
+import hashlib
+import logging
 import random
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack, vstack
 from sklearn.linear_model import LogisticRegression
 
 from prox.adapt.labels import NEUTRAL, LabelledPage
-from prox.adapt.tagger.documents import LineLogits
-from prox.refiners.tagger.features import BUCKETS, FloatArray, line_features
-from prox.refiners.tagger.network import sigmoid
-from prox.refiners.tagger.parts import Part, find_parts, part_features
+from prox.refiners.tagger.cutting import chosen
+from prox.refiners.tagger.features import BUCKETS, IntArray
+from prox.refiners.tagger.part_judge import (
+    ANY,
+    BINS,
+    ROWS,
+    SCALE,
+    WORDS_BEFORE,
+    PartFeatures,
+    PartWeights,
+    part_features,
+    part_scores,
+)
+from prox.refiners.tagger.parts import KINDS, Part, find_parts
 
-MOST_LOST = 0.00015
-"""The share of content characters that the removed parts of the development sites may take with them."""
+log = logging.getLogger(__name__)
+
+MOST_LOST = 0.0005
+"""The share of content characters that parts may take with them, on sites that the judge has not seen."""
+
+FOLDS = 5
+
+LOWEST_THRESHOLD = 0.15
+"""However little is lost: what is less likely to be noise than this stays."""
+
+STRENGTH = 1.0
+"""Of the weights against their prior (scikit-learn's C)."""
+
+MADE_WEIGHT = 0.01
+"""What a made part counts beside a marked one; there are ten times as many, all of one sort."""
 
 FEWEST_SITES = 3
 """A phrase is glued to other lines if it is a noise line on so many sites, and a content line on a tenth at most."""
@@ -61,7 +88,14 @@ def noise_phrases(pages: Sequence[LabelledPage]) -> list[Phrase]:
     return sorted(phrases, key=lambda phrase: (-phrase.sites, phrase.text))
 
 
-def glued(page: LabelledPage, phrases: Sequence[Phrase], chance: random.Random) -> LabelledPage | None:
+def cumulative_weights(phrases: Sequence[Phrase]) -> list[float]:
+    """Phrases of several words are the typical ones; a frequent phrase is not as frequent as the sites that have it."""
+    return list(accumulate(phrase.sites**0.5 * (1 if " " in phrase.text else 0.35) for phrase in phrases))
+
+
+def glued(
+    page: LabelledPage, phrases: Sequence[Phrase], weights: Sequence[float], chance: random.Random
+) -> LabelledPage | None:
     """The page with phrases at the ends of some content lines, marked as its only partial noise; None without any."""
     lines = page.text.split("\n")
     ends = [
@@ -69,11 +103,9 @@ def glued(page: LabelledPage, phrases: Sequence[Phrase], chance: random.Random) 
         for number, (line, label) in enumerate(zip(lines, page.labels.tolist(), strict=True))
         if label == 0 and line.rstrip().endswith(tuple(".!?。！？")) and len(line.split()) >= SHORTEST_LINE
     ]
-    # Phrases of several words are the typical ones; a frequent phrase is not as frequent as the sites that have it.
-    weights = [phrase.sites**0.5 * (1 if " " in phrase.text else 0.35) for phrase in phrases]
     partials = []
     for number in chance.sample(ends, min(len(ends), GLUED_LINES)):
-        (phrase,) = chance.choices(phrases, weights)
+        (phrase,) = chance.choices(phrases, cum_weights=weights)
         (form,) = chance.choices(list(_FORMS), list(_FORMS.values()))
         line = lines[number].rstrip()
         lines[number] = line + form.format(phrase.text)
@@ -83,101 +115,177 @@ def glued(page: LabelledPage, phrases: Sequence[Phrase], chance: random.Random) 
 
 @dataclass(frozen=True, slots=True)
 class LabelledParts:
-    """Parts of content lines, with the noise logit of their lines; noise is 1 where the gold marks the part."""
+    """All parts of the content lines of some pages, n of them.
 
+    Attributes:
+        features: As the judge sees them.
+        parts: With the line numbers of their pages.
+        pages: (n,): which page each is from.
+        visible: (n,): its characters without white space.
+        marked: (n,): how many of these the gold calls noise.
+    """
+
+    features: PartFeatures
     parts: list[Part]
-    logits: FloatArray
-    noise: np.ndarray
-    groups: np.ndarray  # page number
+    pages: IntArray
+    visible: IntArray
+    marked: IntArray
+
+    @property
+    def noise(self) -> IntArray:
+        """1 for a part that is noise but for a fifth at most, 0 for one that is content in the same way, else -1."""
+        share = self.marked / self.visible
+        return np.where(share >= 0.8, 1, np.where(share <= 0.2, 0, -1))
 
 
-def training_parts(pages: Sequence[LabelledPage], logits_of: LineLogits, seed: int) -> LabelledParts:
-    """The parts of the pages, and those that phrases make in them."""
+def labelled_parts(pages: Sequence[LabelledPage]) -> LabelledParts:
+    """The parts of all content lines, but of those of which the gold is not sure."""
+    judged: list[tuple[list[str], list[Part]]] = []
+    parts: list[Part] = []
+    of_page: list[int] = []
+    visible: list[int] = []
+    marked: list[int] = []
+    for number, page in enumerate(pages):
+        numbers, lines = content_lines(page)
+        found = find_parts(lines)
+        judged.append((lines, found))
+        noise = noise_places(page)
+        for part in found:
+            line = numbers[part.line]
+            shown = [place for place in range(part.start, part.end) if not lines[part.line][place].isspace()]
+            parts.append(part._replace(line=line))
+            of_page.append(number)
+            visible.append(len(shown))
+            marked.append(len(noise[line].intersection(shown)) if line in noise else 0)
+    return LabelledParts(part_features(judged), parts, *(np.array(x, np.int64) for x in (of_page, visible, marked)))
+
+
+def content_lines(page: LabelledPage) -> tuple[list[int], list[str]]:
+    """Numbers and text of the lines in which parts are judged."""
+    lines = page.text.split("\n")
+    numbers = [n for n in np.flatnonzero(page.labels == 0).tolist() if n not in page.unsure_lines and lines[n].strip()]
+    return numbers, [lines[number] for number in numbers]
+
+
+def noise_places(page: LabelledPage) -> dict[int, set[int]]:
+    """By content line, the places of its visible characters that are noise."""
+    lines = page.text.split("\n")
+    places: dict[int, set[int]] = {}
+    for line, start, end in page.partials:
+        if page.labels[line] == 0 and line not in page.unsure_lines:
+            shown = {place for place in range(start, end) if not lines[line][place].isspace()}
+            places.setdefault(line, set()).update(shown)
+    return places
+
+
+def fold_of(page: LabelledPage) -> int:
+    return int.from_bytes(hashlib.sha256(f"fold {page.site}".encode()).digest()[:4], "big") % FOLDS
+
+
+def fit_parts(pages: Sequence[LabelledPage], seed: int) -> dict[str, np.ndarray] | None:
+    """The judge's arrays; None if no part is noise, or all are."""
+    real = labelled_parts(pages)
+    made = made_parts(pages, seed)
+    arrays = train_parts(real, made)
+    if arrays is None:
+        return None
+    probabilities = cross_validate(pages, real, made)
+    content = sum(len(line) for page in pages for line in content_lines(page)[1])
+    threshold = choose_threshold(real, probabilities, content)
+    log.info("parts: %d, %d of them noise; threshold %.2f", len(real.parts), (real.noise == 1).sum(), threshold)
+    return arrays | {"parts.threshold": np.array(threshold)}
+
+
+def made_parts(pages: Sequence[LabelledPage], seed: int) -> LabelledParts:
+    """The parts that phrases make in the pages."""
     chance = random.Random(seed)
     phrases = noise_phrases(pages)
-    real = labelled_parts(pages, logits_of)
-    if not phrases:
-        return real
-    made = labelled_parts([page for page in (glued(page, phrases, chance) for page in pages) if page], logits_of)
-    noise = made.noise == 1  # the other parts of these pages are among the real ones
-    return LabelledParts(
-        real.parts + [part for part, is_noise in zip(made.parts, noise, strict=True) if is_noise],
-        np.concatenate([real.logits, made.logits[noise]]),
-        np.concatenate([real.noise, made.noise[noise]]),
-        np.concatenate([real.groups, made.groups[noise] + len(pages)]),
-    )
+    weights = cumulative_weights(phrases)
+    made = [glued(page, phrases, weights, chance) if phrases else None for page in pages]
+    none = [replace(page, labels=np.full_like(page.labels, NEUTRAL)) for page in pages]
+    return labelled_parts([page or empty for page, empty in zip(made, none, strict=True)])
 
 
-def labelled_parts(pages: Sequence[LabelledPage], logits_of: LineLogits) -> LabelledParts:
-    """All parts of content lines, but those that the gold marks in part or is not sure of."""
-    parts: list[Part] = []
-    logits: list[np.ndarray] = []
-    noise: list[int] = []
-    groups: list[int] = []
-    for number, page in enumerate(pages):
-        features = line_features(page.text)
-        content = page.labels[features.rows] == 0
-        lines = page.text.split("\n")
-        numbers = features.rows[content]
-        found = find_parts([lines[line] for line in numbers.tolist()])
-        if not found:
-            continue
-        line_logits = logits_of(features)[content]
-        marked = {(line, i) for line, start, end in page.partials for i in range(start, end)}
-        for part in found:
-            line = int(numbers[part.line])
-            if line in page.unsure_lines:
-                continue
-            stripped = range(part.start + len(part.source) - len(part.source.lstrip()), part.end)
-            covered = sum((line, i) in marked for i in stripped) / len(stripped)
-            if 0.2 < covered < 0.8:
-                continue
-            parts.append(part)
-            logits.append(line_logits[part.line : part.line + 1])
-            noise.append(int(covered >= 0.8))
-            groups.append(number)
-    empty = np.zeros(0, np.float32)
-    return LabelledParts(parts, np.concatenate([empty, *logits]), np.array(noise, np.int64), np.array(groups, np.int64))
+def cross_validate(pages: Sequence[LabelledPage], real: LabelledParts, made: LabelledParts) -> np.ndarray:
+    """The probability of each real part, by a judge that has seen nothing of its site."""
+    folds = np.array([fold_of(page) for page in pages])
+    out = np.zeros(len(real.parts), np.float32)
+    for fold in range(FOLDS):
+        arrays = train_parts(real, made, folds != fold)
+        if arrays is not None:
+            out = np.where(folds[real.pages] == fold, part_scores(real.features, part_weights(arrays)), out)
+    return out
 
 
-def train_parts(data: LabelledParts, strength: float = 1.0) -> dict[str, np.ndarray]:
-    """Weights without a threshold; parts are judged page by page because repeats on the page are a feature.
-
-    There must be parts of both kinds.
-    """
-    x = part_matrix(data)
-    judge = LogisticRegression(C=strength, max_iter=2000).fit(x, data.noise)
-    weights = judge.coef_[0].astype(np.float32)
-    return {
-        "parts.words": weights[:BUCKETS].astype(np.float16),
-        "parts.context": weights[BUCKETS:],
-        "parts.bias": judge.intercept_.astype(np.float32)[0],
-    }
+def part_weights(arrays: dict[str, np.ndarray], threshold: float = 0.5) -> PartWeights:
+    table, words, before = (arrays[f"parts.{name}"].astype(np.float32) for name in ("table", "words", "words_before"))
+    return PartWeights(table, words, before, threshold)
 
 
-def part_matrix(data: LabelledParts) -> csr_matrix:
-    """Hashed words over the square root of their number, then shape and place."""
-    blocks, contexts = [], []
-    for group in np.unique(data.groups):
-        chosen = np.flatnonzero(data.groups == group)
-        context, buckets, starts = part_features([data.parts[i] for i in chosen], data.logits[chosen])
-        lengths = np.diff(starts, append=len(buckets))
-        values = np.repeat(1 / np.sqrt(lengths), lengths)
-        pointers = np.append(starts, len(buckets))
-        block = csr_matrix((values, buckets, pointers), shape=(len(chosen), BUCKETS))
-        block.sum_duplicates()
-        blocks.append(block)
-        contexts.append(context)
-    return hstack([vstack(blocks), csr_matrix(np.concatenate(contexts))], format="csr")
+def train_parts(
+    real: LabelledParts, made: LabelledParts, wanted: np.ndarray | None = None
+) -> dict[str, np.ndarray] | None:
+    """Weights without a threshold; `wanted` says which pages train. None if there are not parts of both kinds."""
+    blocks, labels, counts = [], [], []
+    for data, weight, least in ((real, 1.0, 0), (made, MADE_WEIGHT, 1)):
+        rows = data.noise >= least  # the other parts of made pages are among the real ones
+        if wanted is not None:
+            rows &= wanted[data.pages]
+        blocks.append(part_matrix(data.features, rows))
+        labels.append(data.noise[rows])
+        counts.append(np.full(int(rows.sum()), weight))
+    noise = np.concatenate(labels)
+    if len(np.unique(noise)) < 2:
+        return None
+    judge = LogisticRegression(C=STRENGTH, max_iter=200, tol=1e-5).fit(vstack(blocks), noise, np.concatenate(counts))
+    table, words, before = np.split(judge.coef_[0], [ROWS * BINS, ROWS * BINS + BUCKETS])
+    table = table.reshape(ROWS, BINS)
+    table[-1, :ANY] += judge.intercept_[0]
+    named = {"table": table, "words": words, "words_before": before}
+    return {f"parts.{name}": np.clip(np.rint(x / SCALE), -32767, 32767).astype(np.int16) for name, x in named.items()}
 
 
-def choose_threshold(data: LabelledParts, arrays: dict[str, np.ndarray], content_characters: int) -> float:
-    """The lowest probability, from one half on, at which removing parts loses at most `MOST_LOST` of the content."""
-    weights = np.concatenate([arrays["parts.words"].astype(np.float32), arrays["parts.context"]])
-    probabilities = sigmoid(part_matrix(data) @ weights + arrays["parts.bias"])
-    lengths = np.array([len(part.source) for part in data.parts])
-    wrong = data.noise == 0
-    for threshold in np.arange(0.5, 1, 0.01):
-        if lengths[wrong & (probabilities >= threshold)].sum() <= MOST_LOST * content_characters:
+def part_matrix(features: PartFeatures, rows: np.ndarray) -> csr_matrix:
+    """The columns: the table row by row, hashed words over the square root of their number, the words before."""
+    n, measures = features.bins.shape
+    ends = np.arange(n + 1) * measures
+    shape = (n, ROWS * BINS)
+    own = csr_matrix((np.ones(n * measures), (features.bins + features.kinds[:, None] * BINS).ravel(), ends), shape)
+    shared = csr_matrix((np.ones(n * measures), (features.bins + KINDS * BINS).ravel(), ends), shape)
+    words = _hashed(*features.words, BUCKETS)
+    before = _hashed(*features.words_before, WORDS_BEFORE)
+    return hstack([own + shared, words, before], format="csr")[rows]
+
+
+def _hashed(buckets: IntArray, starts: IntArray, width: int) -> csr_matrix:
+    pointers = np.append(starts, len(buckets))
+    lengths = np.diff(pointers)
+    values = np.repeat(1 / np.sqrt(np.maximum(lengths, 1)), lengths)
+    out = csr_matrix((values, buckets, pointers), (len(starts), width))
+    out.sum_duplicates()
+    return out
+
+
+def choose_threshold(data: LabelledParts, probabilities: np.ndarray, content_characters: int) -> float:
+    """The lowest probability at which removing parts loses at most `MOST_LOST` of the content."""
+    for threshold in np.arange(LOWEST_THRESHOLD, 0.99, 0.01).round(2).tolist():
+        _, lost = found_and_lost(data, probabilities, threshold)
+        if lost.sum() <= MOST_LOST * content_characters:
             break
-    return round(float(threshold), 2)
+    return threshold
+
+
+def found_and_lost(data: LabelledParts, probabilities: np.ndarray, threshold: float) -> tuple[IntArray, IntArray]:
+    """By page, the visible characters of noise and of content that removal from this probability on takes."""
+    found, lost = (np.zeros(int(data.pages.max(initial=-1)) + 1, np.int64) for _ in range(2))
+    noisy = np.flatnonzero(probabilities >= threshold)
+    pages = data.pages[noisy]
+    of_place = {(int(data.pages[i]), data.parts[i]): i for i in noisy.tolist()}
+    for page in np.unique(pages).tolist():
+        members = noisy[pages == page].tolist()
+        for taken in chosen((data.parts[i], float(probabilities[i])) for i in members).values():
+            for part in taken:
+                place = of_place[page, part]
+                found[page] += data.marked[place]
+                lost[page] += data.visible[place] - data.marked[place]
+    return found, lost

@@ -1,170 +1,197 @@
-"""Noisy parts inside lines that stay: "[edit]", "(opens in new window)", "Read more" behind the last sentence.
+"""Noisy parts inside lines that stay: "[edit]", "[12]", "Available at http://…", "Read more" behind the last sentence.
 
-A part is a stretch that a page template could have put there: something in brackets, or a short tail behind the end of
-a sentence. A linear judge over its words, its shape and its line decides; everything else in the line is out of reach.
+A part is a stretch that a page template, an editor or a bibliography could have put there. Only what looks like one is
+ever judged; everything else in a line is out of reach. Finding is cheap: a few scans for rare characters, a glance at
+the end of each line, nothing that looks back or ahead further than a bounded number of characters.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import NamedTuple
 
-import numpy as np
+KINDS = 12
+(
+    SQUARE, SQUARE_NUMBER, ROUND, ROUND_NUMBER, LINK_IN_BRACKETS, LINK, SECURE_LINK, DOMAIN, LEAD_AND_LINK, TAIL, BAR,
+    CALL,
+) = range(KINDS)  # fmt: skip
 
-from prox.refiners.tagger.features import FloatArray, line_features
-from prox.refiners.tagger.network import sigmoid
+LONGEST_TAIL = 75
+"""Characters before the end of a line in which a tail can begin."""
 
-# The look-behind lets a match begin only where white space begins, else a long run of it would take quadratic time.
-_BRACKETS = re.compile(r"(?<![ \t\u00a0])[ \t\u00a0]*(?:\[[^\[\]\n]{1,60}\]|\([^()\n]{1,60}\)|【[^【】\n]{1,30}】)")
-_TAIL = re.compile(
-    r"(?<=[.!?…|»”\"\])。！？])[ \t\u00a0]+[^\s.!?…|»。！？](?:[^.!?…|»。！？\n]|\.(?=[^\s.])){1,70}"
-    r"(?:[ \t\u00a0]?(?:…|»|\.\.\.))?$",
-    re.MULTILINE,
-)
-_SQUARE, _ROUND, _END = range(3)
+LONGEST_INSIDE = 30
+"""Characters in round brackets that do not end their line; people write longer ones."""
 
-CONTEXT = 24
-"""Columns that say where a part stands; the first 31 numeric features of a line (its shape) stand before them."""
-SHAPE = 31
+SHORTEST_LINE = 16
+"""Characters of a line that can have one."""
 
-_CODE = frozenset("{}[]()<>=;_$\\|")
-"""Characters that are frequent in code and formulas: there, brackets belong to the text."""
+LONGEST_LEAD = 45
+"""Characters of the words that lead to a link: "Available at: "."""
+
+_BLANK = " \t\u00a0\u3000"
+_BRACKETS = {
+    "[": re.compile(r"\[[^\[\]\n]{1,120}\]"),
+    "(": re.compile(r"\((?:[^()\n]|\([^()\n]{0,40}\)){1,120}\)"),
+    "【": re.compile(r"【[^【】\n]{1,40}】"),
+    "（": re.compile(r"（(?:[^（）\n]|（[^（）\n]{0,40}）){1,80}）"),
+}
+_URL = r"[^\s<>\"“”|\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]{1,300}"
+_LINKS = {"http": re.compile(rf"https?://{_URL}"), "www.": re.compile(rf"www\.{_URL}")}
+_ANY_LINK = re.compile(r"(?:https?://|www\.)\S*")
+_DOMAINS = (".com", ".org", ".net")
+_NO_LINK_AFTER = frozenset("/@-._=([（")
+"""Beside letters and digits; what stands in brackets goes with them or not at all."""
+_NO_DOMAIN = frozenset("/@:")
+_TERMINALS = frozenset(".!?。！？")
+_CUT_CHARACTER = re.compile(r"[.!?…。！？\"”\])|·•»›—–]")
+_BARS = frozenset("|·•»›—–…")
+_CALLS = {
+    "read", "see", "click", "learn", "view", "visit", "call", "contact", "email", "e-mail", "please", "more", "sign",
+    "subscribe", "follow", "join", "download", "continue", "share", "find", "check", "watch", "photo", "image",
+    "source", "credit", "courtesy", "buy", "order", "register", "print", "try", "get",
+}  # fmt: skip
+"""How the last sentence of a line begins if it can be a part."""
+_CALL_HEADS = frozenset(word[:2] for call in _CALLS for word in (call, call.title()))
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Characters `start` to `end` (excluded) of line `line`, counted from 0 in the text that was searched.
-
-    Attributes:
-        before: The character before it, "" at the start of the line.
-        after: The character behind it, "" at the end of the line.
-        code: The share of the other characters of the line that look like code.
-    """
+class Part(NamedTuple):
+    """Characters `start` to `end` (excluded) of line `line`, counted from 0 in the lines that were searched."""
 
     line: int
     start: int
     end: int
-    source: str
     kind: int
-    line_length: int
-    before: str
-    after: str
-    code: float
-
-
-@dataclass(frozen=True, slots=True)
-class PartWeights:
-    """Logistic regression on hashed words and on shape and place.
-
-    Attributes:
-        words: (BUCKETS,): weight of each bucket; a part's sum is divided by the square root of its buckets.
-        context: (SHAPE + CONTEXT,): weights of shape and place.
-        bias: Added to the logit.
-        threshold: The probability from which a part is removed.
-    """
-
-    words: FloatArray
-    context: FloatArray
-    bias: float
-    threshold: float
 
 
 def find_parts(lines: Sequence[str]) -> list[Part]:
-    """All stretches worth judging, in order, none inside another; a part never is its whole line."""
+    """All stretches worth judging, by line, start and end; some lie inside others, none is all that its line shows."""
     text = "\n".join(lines)
-    found = [(m.start(), m.end(), _ROUND if m[0][-1] == ")" else _SQUARE) for m in _BRACKETS.finditer(text)]
-    found += [(m.start(), m.end(), _END) for m in _TAIL.finditer(text)]
-    if not found:
-        return []
+    found = list(_tails(lines))
+    spans = [*_brackets(text), *_links(text)]
+    if spans:
+        starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
+        for start, end, kind in spans:
+            line = bisect_right(starts, start) - 1
+            first = starts[line]
+            found.append(Part(line, start - first, end - first, kind))
     found.sort()
-    line_starts = np.cumsum([0] + [len(line) + 1 for line in lines])
-    of_line = (np.searchsorted(line_starts, [start for start, _, _ in found], side="right") - 1).tolist()
     parts: list[Part] = []
-    end_before = line_before = -1
-    for (start, end, kind), line in zip(found, of_line, strict=True):
-        first = int(line_starts[line])
-        source = text[start:end]
-        if line != line_before:
-            line_before = line
-            text_start = first + len(lines[line]) - len(lines[line].lstrip())
-            text_end = first + len(lines[line].rstrip())
-            code_in_line = _code(lines[line])
-        leaves_text = text_start < start or end < text_end
-        if start >= end_before and leaves_text and any(map(_visible, source)):
-            parts.append(_part(line, start - first, end - first, kind, lines[line], code_in_line))
-            end_before = end
+    number = begin = stop = end = -1
+    for part in found:
+        line, start, end, _ = part
+        if line != number:
+            number, text = line, lines[line]
+            begin, stop = len(text) - len(text.lstrip()), len(text.rstrip())
+        elif parts and parts[-1][:3] == part[:3]:
+            continue
+        if (begin < start or end < stop) and not text[start:end].isspace():
+            parts.append(part)
     return parts
 
 
-def _part(number: int, start: int, end: int, kind: int, line: str, code_in_line: int) -> Part:
-    source = line[start:end]
-    return Part(
-        line=number,
-        start=start,
-        end=end,
-        source=source,
-        kind=kind,
-        line_length=len(line),
-        before=line[max(0, start - 1) : start],
-        after=line[end : end + 1],
-        code=(code_in_line - _code(source)) / (len(line) - len(source)),
-    )
+def link_free(source: str) -> str:
+    """The words of a part: what stands in the place of a link says which site it is, not what."""
+    return _ANY_LINK.sub("http", source)
 
 
-def _code(text: str) -> int:
-    return sum(map(text.count, _CODE))
+def _brackets(text: str) -> Iterator[tuple[int, int, int]]:
+    for opening, pattern in _BRACKETS.items():
+        if opening not in text:
+            continue
+        square = opening in "[【"
+        for match in pattern.finditer(text):
+            inside = match[0][1:-1].strip()
+            if "http" in inside or "www." in inside:
+                kind = LINK_IN_BRACKETS
+            elif inside.isdecimal():
+                kind = SQUARE_NUMBER if square else ROUND_NUMBER
+            elif square:
+                kind = SQUARE
+            elif len(inside) > LONGEST_INSIDE and text[match.end() : match.end() + 1] not in ("", "\n"):
+                continue
+            else:
+                kind = ROUND
+            yield _widened(text, match.start()), match.end(), kind
 
 
-def _visible(character: str) -> bool:
-    """Whether it makes its line a row of `LineFeatures`; of the characters beyond U+FFFF, some more do."""
-    return character != " " and character.isprintable()
+def _links(text: str) -> Iterator[tuple[int, int, int]]:
+    for head, pattern in _LINKS.items():
+        if head not in text:
+            continue
+        for match in pattern.finditer(text):
+            start, end = match.span()
+            before = text[start - 1 : start]
+            if before.isalnum() or (before and before in _NO_LINK_AFTER):
+                continue
+            url = text[start:end].rstrip(".,;:'")
+            if url.endswith((")", "]")) and "(" not in url and "[" not in url:
+                url = url[:-1]
+            end = start + len(url)
+            yield (
+                _widened(text, start),
+                end,
+                SECURE_LINK if url.startswith("https") else LINK if head == "http" else DOMAIN,
+            )
+            lead = _lead(text, start)
+            if lead < start:
+                yield lead, end, LEAD_AND_LINK
 
 
-def part_features(parts: Sequence[Part], line_noise: FloatArray) -> tuple[FloatArray, np.ndarray, np.ndarray]:
-    """Shape and place (n, SHAPE + CONTEXT), and the buckets with their starts as in `LineFeatures`.
-
-    `line_noise` is the noise logit of the line that each part stands in, (n,).
-    """
-    features = line_features("\n".join(part.source for part in parts))
-    out = np.zeros((len(parts), SHAPE + CONTEXT), np.float32)
-    out[:, :SHAPE] = features.numeric[:, :SHAPE]
-    place = out[:, SHAPE:]
-    repeats: dict[str, int] = {}
-    for part in parts:
-        repeats[part.source.strip()] = repeats.get(part.source.strip(), 0) + 1
-    kinds = np.array([part.kind for part in parts])
-    starts = np.array([part.start for part in parts])
-    ends = np.array([part.end for part in parts])
-    lengths = np.array([part.line_length for part in parts])
-    place[:, :3] = kinds[:, None] == np.arange(3)
-    place[:, 3] = starts == 0
-    place[:, 4] = ends == lengths
-    place[:, 5] = (ends - starts) / lengths
-    place[:, 6] = np.log1p(lengths) / 5
-    place[:, 7] = np.clip(line_noise, -8, 8) / 4
-    place[:, 8] = np.log1p([repeats[part.source.strip()] - 1 for part in parts])
-    place[:, 9] = np.log1p(len(parts)) / 4
-    place[:, 10] = place[:, 0] * features.numeric[:, 7] * 3  # digits between square brackets: a reference
-    place[:, 11] = starts / lengths
-    neighbours = [(*_neighbour(part.before), *_neighbour(part.after)) for part in parts]
-    place[:, 12:18] = np.array(neighbours, bool).reshape(-1, 6)
-    place[:, 18] = [part.before != "" and not part.source[0].isspace() for part in parts]  # glued to what stands before
-    place[:, 19] = np.minimum([part.code for part in parts], 0.25) * 8
-    place[:, 20:22] = place[:, :2] * place[:, 19:20]
-    place[:, 22] = place[:, 10] * place[:, 19]
-    place[:, 23] = place[:, 10] * place[:, 18]
-    return out, features.buckets, features.starts
+def _lead(text: str, link: int) -> int:
+    """Where the clause that leads to a link begins; the link itself if none does."""
+    before = text[max(0, link - LONGEST_LEAD - 8) : link]
+    before = before[before.rfind("\n") + 1 :]
+    if before.rstrip(_BLANK).endswith(("(", "[", "（")):
+        return link
+    clause = before.rstrip(_BLANK + ":,-–—")
+    begin = max(map(clause.rfind, '.;!?,)]”"')) + 1
+    if begin == len(clause) or len(clause) - begin > LONGEST_LEAD or (begin == 0 and len(before) > LONGEST_LEAD):
+        return link
+    return link - len(before) + begin
 
 
-def _neighbour(character: str) -> tuple[bool, bool, bool]:
-    """A letter or digit, an end of a sentence or a clause, another visible character."""
-    word = character.isalnum()
-    clause = character != "" and character in ".!?…。！？,;:，；："
-    return word, clause, not (word or clause or character.isspace() or not character)
+def _tails(lines: Sequence[str]) -> Iterator[Part]:
+    for number, raw in enumerate(lines):
+        line = raw if raw[-1:] > " " else raw.rstrip()
+        end = len(line)
+        if end < SHORTEST_LINE:
+            continue
+        first = end - LONGEST_TAIL if end > LONGEST_TAIL else 1
+        if line[-1] in _TERMINALS:
+            begin = line.rfind(". ", first) + 1
+            if begin and line[begin + 1 : begin + 3] in _CALL_HEADS and _call(line[begin + 1 : begin + 12]):
+                yield Part(number, begin, len(raw), CALL)
+            continue
+        if line.endswith(_DOMAINS):
+            begin = line.rfind(" ", first)
+            if begin >= first and not set(line[begin:]) & _NO_DOMAIN:
+                yield Part(number, _widened(line, begin), len(raw), DOMAIN)
+        cuts = [cut for match in _CUT_CHARACTER.finditer(line, first, end - 1) if (cut := _cut(line, match.start()))]
+        bar = line.rfind(" - ", first)
+        if bar > 0:
+            cuts.append((bar, BAR))
+        for start, kind in cuts if len(cuts) < 3 else (cuts[0], cuts[-1]):
+            yield Part(number, _widened(line, start), len(raw), kind)
 
 
-def part_scores(parts: Sequence[Part], line_noise: FloatArray, weights: PartWeights) -> FloatArray:
-    """The probability of each part being noise, (n,)."""
-    context, buckets, starts = part_features(parts, line_noise)
-    lengths = np.diff(starts, append=len(buckets)).astype(np.float32)
-    words = np.add.reduceat(weights.words[buckets], starts) / np.sqrt(lengths)
-    return sigmoid(words + context @ weights.context + np.float32(weights.bias))
+def _call(start: str) -> bool:
+    return start.partition(" ")[0].lower() in _CALLS
+
+
+def _cut(line: str, place: int) -> tuple[int, int] | None:
+    """Where a tail begins that a character cuts off, and its kind; a bar is part of the tail, a full stop is not."""
+    character, after = line[place], line[place + 1]
+    if character in _BARS or (character == "." and line[place : place + 3] == "..."):
+        return place, BAR
+    if after in _BLANK:
+        return (place + 1, TAIL) if line[place + 2 : place + 3].isalpha() else None
+    glued = character in _TERMINALS and after.isupper() and line[place - 1].isalpha()
+    return (place + 1, TAIL) if glued else None
+
+
+def _widened(text: str, start: int) -> int:
+    """With the white space before it."""
+    while start and text[start - 1] in _BLANK:
+        start -= 1
+    return start

@@ -1,9 +1,9 @@
 """The embedded tagger as a refiner: one reading of a page serves both levels."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 
@@ -11,11 +11,13 @@ from prox.chunking import Chunk
 from prox.errors import UsageError
 from prox.program import DropDocument, KeepDocument, Operation, Program, Replace
 from prox.refiners.draft import Draft, Level
-from prox.refiners.tagger.documents import BoolArray, keep_logit
+from prox.refiners.tagger.cutting import chosen, replacements
+from prox.refiners.tagger.documents import keep_logit
 from prox.refiners.tagger.features import FloatArray, LineFeatures, line_features
 from prox.refiners.tagger.lines import removals, removed_lines
 from prox.refiners.tagger.network import line_logits, line_states, sigmoid
-from prox.refiners.tagger.parts import find_parts, part_scores
+from prox.refiners.tagger.part_judge import part_features, part_scores
+from prox.refiners.tagger.parts import Part, find_parts
 from prox.refiners.tagger.weights import TaggerWeights, embedded_path, parse_weights, read_weights
 
 LONGEST = 20_000
@@ -135,10 +137,16 @@ class TaggerRefiner:
 
     def refine(self, chunks: Sequence[Chunk]) -> list[Draft]:
         readings = self._tagger.read([chunk.text for chunk in chunks])
-        write = self._judge if self.level == Level.DOCUMENT else self._edit
-        return [write(chunk, pages) for chunk, pages in zip(chunks, readings, strict=True)]
+        if self.level == Level.DOCUMENT:
+            return [self._judge(pages) for pages in readings]
+        inside = self._parts([page for pages in readings for page in pages])
+        drafts = []
+        for chunk, pages in zip(chunks, readings, strict=True):
+            drafts.append(self._edit(chunk, pages, inside[: len(pages)]))
+            del inside[: len(pages)]
+        return drafts
 
-    def _judge(self, chunk: Chunk, pages: list[_Page]) -> Draft:
+    def _judge(self, pages: list[_Page]) -> Draft:
         """A long document is judged by its first page with a visible line; one without any is worth nothing."""
         score = 0.0
         for page in pages:
@@ -149,45 +157,53 @@ class TaggerRefiner:
         keep = score >= self._threshold
         return Draft(Program((KeepDocument() if keep else DropDocument(),)), score=score)
 
-    def _edit(self, chunk: Chunk, pages: list[_Page]) -> Draft:
+    def _edit(self, chunk: Chunk, pages: list[_Page], inside: Sequence["_Edits"]) -> Draft:
         operations: list[Operation] = []
         scores: list[np.ndarray] = []
         first_line = chunk.first_line
-        for page in pages:
+        for page, edits in zip(pages, inside, strict=True):
             probabilities = sigmoid(page.logits)
             noisy = probabilities >= self._threshold
             removed = removed_lines(noisy, page.features.rows, page.features.line_count)
             percent = np.zeros(page.features.line_count, np.uint8)
             percent[page.features.rows] = np.rint(probabilities * 100)
             scores.append(percent)
-            operations += self._parts(page, ~noisy, first_line)
+            for line, source, target in edits:
+                operations.append(Replace(source, target, first_line + line, first_line + line))
             operations += removals(removed, first_line)
             first_line += page.features.line_count
         program = Program(tuple(operations or [KeepDocument()]))
         return Draft(program, line_scores=np.concatenate(scores).tobytes())
 
-    def _parts(self, page: _Page, kept: BoolArray, first_line: int) -> list[Operation]:
-        """Each removal names its line. It takes a string out wherever the line has it, so all of them must be noise."""
+    def _parts(self, pages: Sequence[_Page]) -> list["_Edits"]:
+        """For each page, the removals inside lines that stay. All are judged at once, each page as if it were alone."""
         weights = self._tagger.weights.parts
         if weights is None:
-            return []
-        lines = page.features.rows[kept]
-        parts = find_parts([page.lines[line] for line in lines.tolist()])
-        if not parts:
-            return []
-        of_line = np.array([part.line for part in parts])
-        scores = part_scores(parts, page.logits[kept][of_line], weights)
-        noisy = Counter(
-            (int(lines[part.line]), part.source)
-            for part, score in zip(parts, scores.tolist(), strict=True)
-            if score >= weights.threshold
-        )
-        operations: list[Operation] = []
-        texts: dict[int, str] = {}
-        for (number, source), count in noisy.items():
-            text = texts.get(number, page.lines[number])
-            rest = text.replace(source, "")
-            if text.count(source) == count and rest.strip():
-                texts[number] = rest
-                operations.append(Replace(source, "", first_line + number, first_line + number))
-        return operations
+            return [[] for _ in pages]
+        kept: list[list[int]] = []
+        found: list[tuple[list[str], list[Part]]] = []
+        for page in pages:
+            stays = sigmoid(page.logits) < self._tagger.weights.noise_threshold
+            numbers = page.features.rows[stays].tolist()
+            lines = [page.lines[number] for number in numbers]
+            kept.append(numbers)
+            found.append((lines, find_parts(lines)))
+        scores = part_scores(part_features(found), weights).tolist()
+        edits: list[_Edits] = []
+        first = 0
+        for numbers, (lines, parts) in zip(kept, found, strict=True):
+            of_page = zip(parts, scores[first : first + len(parts)], strict=True)
+            first += len(parts)
+            noisy = [(part, score) for part, score in of_page if score >= weights.threshold]
+            edits.append(
+                [
+                    (numbers[line], source, target)
+                    for line, taken in chosen(noisy).items()
+                    for source, target in replacements(lines[line], taken)
+                ]
+            )
+        return edits
+
+
+_Edits: TypeAlias = list[tuple[int, str, str]]
+"""Lines of a page, with what is replaced in them by what."""

@@ -16,7 +16,7 @@ from prox.errors import UsageError
 from prox.refiners.tagger.documents import STATISTICS, DocumentWeights
 from prox.refiners.tagger.features import BUCKETS, NUMERIC
 from prox.refiners.tagger.network import LineWeights
-from prox.refiners.tagger.parts import CONTEXT, SHAPE, PartWeights
+from prox.refiners.tagger.part_judge import BINS, ROWS, WORDS_BEFORE, PartWeights
 
 LAYOUT = 2
 """Counts up when the same weights would mean something else; part of the fingerprint."""
@@ -155,7 +155,8 @@ def _lines(arrays: dict[str, np.ndarray]) -> LineWeights:
 def _parts(fields: dict[str, Any]) -> PartWeights | None:
     if not fields:
         return None
-    _shaped(fields["words"], BUCKETS), _shaped(fields["context"], SHAPE + CONTEXT)
+    _shaped(fields["table"], ROWS, BINS), _shaped(fields["words"], BUCKETS)
+    _shaped(fields["words_before"], WORDS_BEFORE)
     return PartWeights(**fields)
 
 
