@@ -30,6 +30,9 @@ Intervals are the middle 95 % of 1,000 bootstrap samples of sites. Pages whose g
 
 import hashlib
 import json
+import re
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +43,7 @@ import torch
 
 from gold import Parser
 from line_rules import RULES
-from prox.adapt.labels import LabelledPage, read_labels, sort_out
+from prox.adapt.labels import read_labels, sort_out
 from prox.adapt.tagger.export import line_arrays, write_weights
 from prox.adapt.tagger.fit import NOISE_THRESHOLD
 from prox.adapt.tagger.gold import read_gold
@@ -48,15 +51,23 @@ from prox.adapt.tagger.network import Shape
 from prox.adapt.tagger.parts import fit_parts
 from prox.adapt.tagger.train import Plan, train
 from prox.chunking import Chunk
+from prox.errors import UsageError
 from prox.refiners import Draft, Level, Refiner
 from prox.refiners.tagger import TaggerRefiner
 from prox.refiners.tagger.refiner import load_tagger
 from prox.runs.bootstrap import bootstrap
+from prox.runs.gold import LineGold, parse_gold
 from prox.runs.score import score_gold
 from prox.runs.score_pages import LineFigures, PageFigures
+from prox.runs.score_tally import tally
 
 MOST_SUSPECT = 0.25
+MOST_LOST = 0.01
 FOLDS = 5
+SAMPLES = 1000
+FEWEST_PAGES = 10
+"""Of a group that gets a row of its own."""
+
 GOLD = ("public", "extracted", "segments")
 
 UNSEEN: dict[str, dict[str, tuple[str, ...]]] = {
@@ -320,6 +331,37 @@ def documents(gold: Path, work: Path) -> Record:
     """The judge of documents in cross-validation, on the line network of the first fold."""
     scores = cross_validated(sort_out(read_labels(str(gold / "documents"))).pages, str(work / "fold-0"))
     return {"documents": scores.documents, "keep_f1": round(scores.keep_f1, 4), "auc": round(scores.auc, 4)}
+
+
+COLUMNS = ("noise_f1", "macro", "noisy", "content_f1", "found", "lost", "found_at_1", "partials_found", "partials_lost")
+
+
+def print_tables(result: Mapping[str, Any]) -> None:
+    for name, groups in result.items():
+        if name == "documents":
+            print(f"\nDocuments: {groups}")
+            continue
+        print(f"\n## {name}\n\n| | pages (sites) | {' | '.join(COLUMNS)} | C4 line rules | removing everything |")
+        print("| --- " * (len(COLUMNS) + 4) + "|")
+        for group, values in groups.items():
+            cells = [_cell(values, column) for column in COLUMNS]
+            rules = [_rule(values.get(rule)) for rule in RULES]
+            print(
+                f"| {group} | {values['pages']:,} ({values['sites']:,}) | {' | '.join(cells)} | {' | '.join(rules)} |"
+            )
+
+
+def _cell(values: Record, column: str) -> str:
+    if column not in values:
+        return "–"
+    digits = 5 if column == "partials_lost" else 3
+    low, high = values["intervals"].get(column, (None, None))
+    shown = f"{values[column]:.{digits}f}"
+    return shown if low is None else f"{shown} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _rule(values: Record | None) -> str:
+    return " / ".join(f"{value:.3f}" for value in values.values()) if values else "–"
 
 
 def main() -> None:
