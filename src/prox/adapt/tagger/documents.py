@@ -7,11 +7,19 @@ from typing import TypeAlias
 import numpy as np
 from scipy.sparse import csr_matrix, diags, hstack, vstack
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedGroupKFold
 from sklearn.preprocessing import normalize
 
-from prox.refiners.tagger.documents import BoolArray, damped, document_statistics, judged_lines, judged_tokens
+from prox.refiners.tagger.documents import (
+    FADING,
+    BoolArray,
+    content_logit,
+    damped,
+    document_statistics,
+    judged_lines,
+    judged_tokens,
+)
 from prox.refiners.tagger.features import BUCKETS, FloatArray, IntArray, LineFeatures, line_features
 from prox.refiners.tagger.network import sigmoid
 
@@ -21,23 +29,37 @@ STRENGTH = 5.0  # inverse of the regularisation of the judge of documents
 STATISTICS_SHARE = 0.1  # how much the standardised statistics weigh against the words before regularisation
 FEWEST_DOCUMENTS = 2  # a word that fewer documents have in common has no weight
 MANY_DOCUMENTS = 2000  # from so many on, five folds once say what ten folds five times say of fewer
+PLATEAU = 0.003  # of keep-F1; less of a difference between two thresholds is chance
+SAMPLES = 200  # of the bootstrap
+SLOPES = (0.25, 4.0)  # of the calibration
+FEWEST_KNOWN = 0.1  # share of known words; documents with fewer words in common than that tell nothing by them
+UNUSUAL = 0.003  # share of the training documents that may be strange to the judge; most of those are bad ones
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentScores:
-    """Cross-validated figures of the document judge at its threshold.
+    """Cross-validated figures of the document judge.
 
     Attributes:
-        keep_f1: Mean over the repetitions; the threshold was chosen on the same answers, which flatters it a little.
+        threshold: The best one over all answers, for the judge that is trained on all documents.
+        keep_f1: Mean over the repetitions; of every fold at the threshold that is best on the other folds.
+        keep_f1_at_threshold: The same at `threshold`, which was chosen on these very answers and so flatters a little.
+        keep_f1_interval, auc_interval: 95 % of the samples when the documents are drawn again (bootstrap).
         keep_f1_of_everything: That of keeping every document.
+        slope, intercept: What makes probabilities of the logits of such a judge (Platt), see `calibrated`.
         by_site: Whether no site was on both sides; there may be too few of them for that.
     """
 
     documents: int
     threshold: float
     keep_f1: float
+    keep_f1_at_threshold: float
     auc: float
+    keep_f1_interval: tuple[float, float]
+    auc_interval: tuple[float, float]
     keep_f1_of_everything: float
+    slope: float
+    intercept: float
     by_site: bool = True
 
 
@@ -47,13 +69,16 @@ class DocumentInputs:
 
     Attributes:
         words: Sparse, two of (n, BUCKETS), one for each kind of tokens (see `judged_tokens`).
+        content: (n,): what the lines alone say, see `content_logit`.
     """
 
     statistics: np.ndarray
     words: tuple[csr_matrix, csr_matrix]
+    content: np.ndarray
 
     def take(self, chosen: np.ndarray) -> "DocumentInputs":
-        return DocumentInputs(self.statistics[chosen], (self.words[0][chosen], self.words[1][chosen]))
+        words = (self.words[0][chosen], self.words[1][chosen])
+        return DocumentInputs(self.statistics[chosen], words, self.content[chosen])
 
 
 def document_inputs(
@@ -63,22 +88,25 @@ def document_inputs(
 ) -> DocumentInputs:
     """`judged_lines` says by which lines a document is judged, given their noise probabilities and words."""
     statistics: list[np.ndarray] = []
+    content: list[float] = []
     rows: tuple[list[csr_matrix], list[csr_matrix]] = ([], [])
     for text in texts:
         features = line_features(text)
         noise = sigmoid(logits_of(features))
         judged = judged_lines(noise, features.words)
         statistics.append(document_statistics(features, noise, judged))
+        content.append(content_logit(features, noise, judged))
         for kind, tokens in enumerate(judged_tokens(features, judged)):
             buckets, counts = np.unique(tokens, return_counts=True)
             rows[kind].append(csr_matrix((damped(counts), buckets, [0, len(buckets)]), shape=(1, BUCKETS)))
     first, second = (vstack(of_kind, format="csr") for of_kind in rows)
-    return DocumentInputs(np.array(statistics), (first, second))
+    return DocumentInputs(np.array(statistics), (first, second), np.array(content))
 
 
 def concatenate(first: DocumentInputs, second: DocumentInputs) -> DocumentInputs:
     words = [vstack(pair, format="csr") for pair in zip(first.words, second.words, strict=True)]
-    return DocumentInputs(np.concatenate([first.statistics, second.statistics]), (words[0], words[1]))
+    statistics = np.concatenate([first.statistics, second.statistics])
+    return DocumentInputs(statistics, (words[0], words[1]), np.concatenate([first.content, second.content]))
 
 
 def every_line(noise: FloatArray, words: IntArray) -> BoolArray:
@@ -89,7 +117,7 @@ def every_line(noise: FloatArray, words: IntArray) -> BoolArray:
 def cross_validate_documents(
     whole: DocumentInputs, judged: DocumentInputs, keep: np.ndarray, sites: Sequence[str] | None = None
 ) -> DocumentScores:
-    """Ten folds, five times; the threshold is the one with the best mean keep-F1 over the repetitions.
+    """Ten folds, five times. Nothing of a document has a part in the judge or in the threshold that decides on it.
 
     Args:
         whole: The documents as they are to train on.
@@ -99,18 +127,67 @@ def cross_validate_documents(
             None if every document has one of its own.
     """
     repeats, folds = (1, 5) if len(keep) >= MANY_DOCUMENTS else (5, 10)
-    scores = np.zeros((repeats, len(keep)))
+    logits, trusted = np.zeros((repeats, len(keep))), np.zeros((repeats, len(keep)))
     splits = _splits_by_site(keep, sites, repeats, folds)
     by_site = splits is not None
-    for repeat, train, test in splits or _splits(keep, repeats, folds):
+    splits = splits or _splits(keep, repeats, folds)
+    for repeat, train, test in splits:
         fitted = fit_documents(whole.take(train), keep[train])
-        scores[repeat, test] = sigmoid(document_logits(judged.take(test), fitted))
-    thresholds = np.arange(0.2, 0.81, 0.01)
-    f1 = [np.mean([f1_score(keep, row >= threshold) for row in scores]) for threshold in thresholds]
-    best = int(np.argmax(f1))
-    auc = float(np.mean([roc_auc_score(keep, row) for row in scores]))
-    everything = float(2 * keep.mean() / (1 + keep.mean()))
-    return DocumentScores(len(keep), round(float(thresholds[best]), 2), float(f1[best]), auc, everything, by_site)
+        logits[repeat, test], trusted[repeat, test] = _logits_and_trust(judged.take(test), fitted)
+    slope, intercept = _calibration(logits, keep)
+    calibrated = slope * logits + intercept
+    scores = sigmoid(trusted * calibrated + (1 - trusted) * np.maximum(calibrated, judged.content))
+    kept = np.zeros(scores.shape, bool)
+    for repeat, train, test in splits:
+        kept[repeat, test] = scores[repeat, test] >= _best_threshold(keep[train], scores[repeat : repeat + 1, train])
+    threshold = _best_threshold(keep, scores)
+    return DocumentScores(
+        documents=len(keep),
+        threshold=threshold,
+        keep_f1=float(np.mean([_f1(keep, row) for row in kept])),
+        keep_f1_at_threshold=float(np.mean([_f1(keep, row >= threshold) for row in scores])),
+        auc=_auc(keep, scores),
+        keep_f1_interval=_interval(keep, lambda some: float(np.mean([_f1(keep[some], row[some]) for row in kept]))),
+        auc_interval=_interval(keep, lambda some: _auc(keep[some], scores[:, some])),
+        keep_f1_of_everything=float(2 * keep.mean() / (1 + keep.mean())),
+        slope=slope,
+        intercept=intercept,
+        by_site=by_site,
+    )
+
+
+def _f1(keep: np.ndarray, kept: np.ndarray) -> float:
+    right = int((kept & (keep == 1)).sum())
+    return 2 * right / max(int(kept.sum()) + int(keep.sum()), 1)
+
+
+def _auc(keep: np.ndarray, scores: np.ndarray) -> float:
+    return float(np.mean([roc_auc_score(keep, row) for row in scores]))
+
+
+def _best_threshold(keep: np.ndarray, scores: np.ndarray) -> float:
+    """Where the mean keep-F1 over the rows of `scores` is best: the middle of what is as good, a peak is chance."""
+    thresholds = np.arange(20, 81) / 100
+    f1 = np.array([np.mean([_f1(keep, row >= threshold) for row in scores]) for threshold in thresholds])
+    return round(float(thresholds[f1 >= f1.max() - PLATEAU].mean()), 2)
+
+
+def _interval(keep: np.ndarray, figure: Callable[[np.ndarray], float]) -> tuple[float, float]:
+    chance = np.random.default_rng(0)
+    drawn = (chance.integers(0, len(keep), len(keep)) for _ in range(SAMPLES))
+    low, high = np.quantile([figure(some) for some in drawn if len(set(keep[some].tolist())) == 2], [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _calibration(logits: np.ndarray, keep: np.ndarray) -> tuple[float, float]:
+    """Slope and intercept that fit the logits of judges to documents that these have not seen.
+
+    The slope stays within bounds: a few documents that a judge tells apart without a fault do not make it sure of
+    everything, and one that has learned nothing keeps its order.
+    """
+    platt = LogisticRegression().fit(logits.reshape(-1, 1), np.tile(keep, len(logits)))
+    slope = float(np.clip(platt.coef_[0, 0], *SLOPES))
+    return slope, float(platt.intercept_[0])
 
 
 Split: TypeAlias = tuple[int, np.ndarray, np.ndarray]
@@ -156,15 +233,52 @@ def fit_documents(inputs: DocumentInputs, keep: np.ndarray) -> dict[str, np.ndar
         "documents.mean": mean.astype(np.float32),
         "documents.scale": scale.astype(np.float32),
         "documents.bias": judge.intercept_.astype(np.float32)[0],
+        "documents.familiar": np.float32(_familiar(inputs.words[0], frequency[0])),
+        "documents.usual": np.float32(np.quantile(np.abs((statistics - mean) / scale).max(axis=1), 1 - UNUSUAL)),
     }
 
 
+def _familiar(words: csr_matrix, frequency: np.ndarray) -> float:
+    """The share of words that the others know of nearly every training document."""
+    shares = _known_by_others(words, frequency)
+    return max(float(np.quantile(shares, UNUSUAL)), FEWEST_KNOWN)
+
+
+def _known_by_others(words: csr_matrix, frequency: np.ndarray) -> np.ndarray:
+    """The share of each document's words that would be known without it: it is one of the documents that have them."""
+    return _known(words, frequency > FEWEST_DOCUMENTS)
+
+
+def calibrated(fitted: dict[str, np.ndarray], scores: DocumentScores) -> dict[str, np.ndarray]:
+    """The judge whose logits are those of probabilities, with its threshold."""
+    scaled = {name: fitted[name] * np.float32(scores.slope) for name in ("documents.words", "documents.statistics")}
+    bias = np.array(fitted["documents.bias"] * scores.slope + scores.intercept, np.float32)
+    return fitted | scaled | {"documents.bias": bias, "documents.threshold": np.array(scores.threshold)}
+
+
 def document_logits(inputs: DocumentInputs, fitted: dict[str, np.ndarray]) -> np.ndarray:
+    """What `keep_logit` says of each document."""
+    logits, trusted = _logits_and_trust(inputs, fitted)
+    tempered: np.ndarray = trusted * logits + (1 - trusted) * np.maximum(logits, inputs.content)
+    return tempered
+
+
+def _logits_and_trust(inputs: DocumentInputs, fitted: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Untempered logits, and `trust` in them."""
     standard = (inputs.statistics - fitted["documents.mean"]) / fitted["documents.scale"]
     tfidf = _tfidf(inputs.words, fitted["documents.idf"])
     by_words = sum(of_kind @ weights for of_kind, weights in zip(tfidf, fitted["documents.words"], strict=True))
-    logits: np.ndarray = standard @ fitted["documents.statistics"] + by_words + fitted["documents.bias"]
-    return logits
+    logits = standard @ fitted["documents.statistics"] + by_words + fitted["documents.bias"]
+    lacking = 1 - _known(inputs.words[0], fitted["documents.idf"][0] > 0) / fitted["documents.familiar"]
+    beyond = np.abs(standard).max(axis=1) / fitted["documents.usual"] - 1
+    return logits, np.clip(1 - FADING * np.maximum(lacking, beyond), 0, 1)
+
+
+def _known(words: csr_matrix, known: np.ndarray) -> np.ndarray:
+    """The share of known words among those of each document (n,)."""
+    counts = words.copy()
+    counts.data = np.expm1(counts.data)
+    return (counts @ known.astype(np.float32)) / np.maximum(counts.sum(axis=1).A1, 1)
 
 
 def _tfidf(words: tuple[csr_matrix, csr_matrix], idf: np.ndarray) -> list[csr_matrix]:

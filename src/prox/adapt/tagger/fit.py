@@ -13,6 +13,7 @@ from prox.adapt.tagger.documents import (
     DocumentInputs,
     DocumentScores,
     LineLogits,
+    calibrated,
     concatenate,
     cross_validate_documents,
     document_inputs,
@@ -263,7 +264,7 @@ def _documents(
     whole, judged = _views(extracted, raw, logits_of)
     scores = cross_validate_documents(whole, judged, keep, sites)
     log.info("documents: %d, AUC %.3f in cross-validation", len(keep), scores.auc)
-    return fit_documents(whole, keep) | {"documents.threshold": np.array(scores.threshold)}, scores
+    return calibrated(fit_documents(whole, keep), scores), scores
 
 
 def _views(

@@ -2,8 +2,13 @@
 
 It was trained on documents that an extractor had cleaned once. So that a good article is not punished for the menus
 that a full page puts around and into it, a page in such a frame is judged by its other lines alone.
+
+A judge that was taught by a few hundred documents knows one language and general prose. Where a document is unlike all
+of these, be it of another language, mathematics or code, its verdict fades, and what the line network says of the lines
+takes its place: see `tempered`.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +39,12 @@ BoolArray = npt.NDArray[np.bool_]
 STATISTICS = 25
 """Columns of `document_statistics`."""
 
+FADING = 4.0
+"""How fast trust goes: a document that has a quarter less of known words than any usual one is not known at all."""
+
+SUREST = 0.5
+"""The highest logit that lines alone give a document: clean lines make no good document."""
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentWeights:
@@ -45,6 +56,8 @@ class DocumentWeights:
         statistics: (STATISTICS,): weights; `mean` and `scale` standardise.
         bias: The logit of an average document without known words.
         threshold: The probability of keeping below which a document is dropped by default.
+        familiar: The share of known words from which the judge is trusted; 0 trusts it always.
+        usual: The distance of a statistic from its mean, in standard deviations, up to which the judge is trusted.
     """
 
     words: FloatArray
@@ -54,6 +67,8 @@ class DocumentWeights:
     scale: FloatArray
     bias: float
     threshold: float
+    familiar: float = 0.0
+    usual: float = math.inf
 
 
 def keep_logit(features: LineFeatures, noise: FloatArray, weights: DocumentWeights) -> float:
@@ -61,12 +76,52 @@ def keep_logit(features: LineFeatures, noise: FloatArray, weights: DocumentWeigh
     judged = judged_lines(noise, features.words)
     statistics = (document_statistics(features, noise, judged) - weights.mean) / weights.scale
     score = float(statistics @ weights.statistics) + weights.bias
+    known = 1.0
     for kind, tokens in enumerate(judged_tokens(features, judged)):
         buckets, counts = np.unique(tokens, return_counts=True)
-        tfidf = damped(counts) * weights.idf[kind, buckets]
+        idf = weights.idf[kind, buckets]
+        tfidf = damped(counts) * idf
         length = np.sqrt(np.square(tfidf).sum())
         score += float(tfidf @ weights.words[kind, buckets] / length) if length else 0.0
-    return score
+        if kind == 0:
+            known = float(counts[idf > 0].sum()) / max(len(tokens), 1)
+    trusted = trust(known, float(np.abs(statistics).max()), weights.familiar, weights.usual)
+    return tempered(score, trusted, content_logit(features, noise, judged))
+
+
+def trust(known: float, distance: float, familiar: float, usual: float) -> float:
+    """How far the judge knows such documents, 0 to 1.
+
+    Args:
+        known: Share of known words.
+        distance: The largest distance of a statistic from its mean, in standard deviations.
+        familiar, usual: See `DocumentWeights`.
+
+    >>> trust(0.9, 2, familiar=0.8, usual=6), trust(0.5, 2, familiar=0.8, usual=6), trust(0.9, 6.75, 0.8, usual=6)
+    (1.0, 0.0, 0.5)
+    """
+    words = 1.0 if known >= familiar else max(0.0, 1 - FADING * (1 - known / familiar))
+    shape = 1.0 if distance <= usual else max(0.0, 1 - FADING * (distance / usual - 1))
+    return min(words, shape)
+
+
+def tempered(score: float, trusted: float, content: float) -> float:
+    """A logit that strangeness can only raise, towards `content_logit`: what is unknown is no reason to drop.
+
+    >>> tempered(-3.0, 1.0, 2.0), tempered(-3.0, 0.0, 2.0), tempered(3.0, 0.0, 2.0)
+    (-3.0, 2.0, 3.0)
+    """
+    return trusted * score + (1 - trusted) * max(score, content)
+
+
+def content_logit(features: LineFeatures, noise: FloatArray, judged: BoolArray) -> float:
+    """The logit of the share of words that stand on content lines, by the line network alone, at most SUREST.
+
+    Few words say little.
+    """
+    words = features.words[judged].astype(np.float64)
+    noisy = float(noise[judged].astype(np.float64) @ words)
+    return min(math.log((float(words.sum()) - noisy + 1) / (noisy + 1)), SUREST)
 
 
 def judged_lines(noise: FloatArray, words: IntArray) -> BoolArray:
