@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedGroupKFold
 from sklearn.preprocessing import normalize
 
-from prox.refiners.tagger.documents import BoolArray, damped, document_statistics, judged_lines, judged_tokens
+from prox.refiners.tagger.documents import BoolArray, counted, damped, document_statistics, judged_lines, judged_tokens
 from prox.refiners.tagger.features import BUCKETS, FloatArray, IntArray, LineFeatures, line_features
 from prox.refiners.tagger.network import sigmoid
 
@@ -70,7 +70,7 @@ def document_inputs(
         judged = judged_lines(noise, features.words)
         statistics.append(document_statistics(features, noise, judged))
         for kind, tokens in enumerate(judged_tokens(features, judged)):
-            buckets, counts = np.unique(tokens, return_counts=True)
+            buckets, counts = counted(tokens)
             rows[kind].append(csr_matrix((damped(counts), buckets, [0, len(buckets)]), shape=(1, BUCKETS)))
     first, second = (vstack(of_kind, format="csr") for of_kind in rows)
     return DocumentInputs(np.array(statistics), (first, second))

@@ -12,7 +12,7 @@ from prox.errors import UsageError
 from prox.program import DropDocument, KeepDocument, Operation, Program, Replace
 from prox.refiners.draft import Draft, Level
 from prox.refiners.tagger.documents import BoolArray, keep_logit
-from prox.refiners.tagger.features import FloatArray, LineFeatures, line_features
+from prox.refiners.tagger.features import FloatArray, LineFeatures, line_features, pages_features
 from prox.refiners.tagger.lines import removals, removed_lines
 from prox.refiners.tagger.network import line_logits, line_states, sigmoid
 from prox.refiners.tagger.parts import find_parts, part_scores
@@ -40,25 +40,29 @@ class Tagger:
 
     def read(self, texts: Sequence[str]) -> list[list[_Page]]:
         known = self._last  # another thread may replace it meanwhile
-        read = {text: known.get(text) or self._pages(text) for text in texts}
+        read = {text: known.get(text, []) for text in texts}
+        new = [text for text, pages in read.items() if not pages]
+        short = [text for text in new if text.count("\n") < LONGEST]
+        for text, features in zip(short, pages_features(short), strict=True):
+            read[text] = [self._page(text.split("\n"), features)]
+        for text in new:
+            read[text] = read[text] or self._pages(text)
         self._last = read
         return [read[text] for text in texts]
 
     def _pages(self, text: str) -> list[_Page]:
+        """Of a text that is read in several; one after another, as each takes eight times the memory of its text."""
         lines = text.split("\n")
-        if len(lines) <= LONGEST:
-            return [self._page(text, lines)]
         pages: list[_Page] = []
         judged = False
         for first in range(0, len(lines), LONGEST):
             piece = lines[first : first + LONGEST]
-            page = self._page("\n".join(piece), piece)
+            page = self._page(piece, line_features("\n".join(piece)))
             pages.append(replace(page, features=_outline(page.features)) if judged else page)
             judged = judged or len(page.features.rows) > 0
         return pages
 
-    def _page(self, text: str, lines: list[str]) -> _Page:
-        features = line_features(text)
+    def _page(self, lines: list[str], features: LineFeatures) -> _Page:
         if not len(features.rows):
             return _Page(lines, features, np.zeros(0, np.float32))
         states = line_states(features, self.weights.lines)
@@ -72,8 +76,8 @@ def _outline(features: LineFeatures) -> LineFeatures:
     """
     none = np.zeros(0, np.int64)
     return replace(
-        features, numeric=none.astype(np.float32), buckets=none, starts=none, words=none, counts=none, tokens=none,
-        tokens_per_row=none,
+        features, numeric=none.astype(np.float32), buckets=none, starts=none, words=none, counts=none,
+        tokens=none.astype(np.uint16), tokens_per_row=none,
     )  # fmt: skip
 
 
