@@ -37,7 +37,7 @@ from prox.runs.plan import FilePlan, Plan, Unit, differences, plan_units, read_p
 from prox.runs.recipe import Recipe, load_stages
 from prox.runs.record import RUN_FILE, now, read_record, shown_cost, shown_recipe, version_of, versions
 from prox.runs.stages import Stage
-from prox.runs.supervisor import Job, default_memory
+from prox.runs.supervisor import Job, default_memory, start_server
 from prox.runs.unit_report import MOST_PROBLEMS, UnitReport
 
 _RECORD_SECONDS = 5.0
@@ -106,6 +106,8 @@ def refine_corpus(
     recipe = recipe.model_copy(update={"output": without_slashes(recipe.output)})
     files = beside_output(find_files(recipe.input), recipe.output)
     check_place(recipe)
+    if local.has_worker_processes(recipe):
+        start_server()  # it loads what workers need while this process looks at the input
     made = claim(recipe.output)
     try:
         with locked(recipe.output) as lock:

@@ -199,6 +199,12 @@ def _scoped(program: Program, chunk: Chunk, document: Document, level: Level) ->
 
 
 def _result(stage: Stage, outcome: Outcome, drafts: Sequence[Draft], before: int, after: int) -> StageResult:
+    if len(drafts) == 1 and _is_plain(outcome, drafts[0]):  # as for most documents
+        draft = drafts[0]
+        return StageResult(
+            stage.name, str(stage.refiner.level), outcome.program, draft.score, draft.line_scores, before, after,
+            (), (), draft.tokens_in, draft.tokens_out, int(draft.asked), 0, draft.raw_output, draft.words_sent,
+        )  # fmt: skip
     scores = [draft.score for draft in drafts if draft.score is not None]
     line_scores = [draft.line_scores for draft in drafts if draft.line_scores is not None]
     outputs = [draft.raw_output for draft in drafts if draft.raw_output is not None]
@@ -228,6 +234,12 @@ def _result(stage: Stage, outcome: Outcome, drafts: Sequence[Draft], before: int
         raw_output="\n".join(outputs) if outputs else None,
         words_sent=sum(sent) if sent else None,
     )
+
+
+def _is_plain(outcome: Outcome, draft: Draft) -> bool:
+    """Whether nothing went wrong."""
+    wrong = outcome.rejected or outcome.errors or draft.rejected or draft.errors
+    return not wrong and IGNORED not in outcome.reason
 
 
 def _reason(outcome: Outcome, drafts: Sequence[Draft], stage: Stage) -> str:

@@ -8,6 +8,7 @@ A record at which the worker dies twice alone goes to quarantine; everything els
 
 import contextlib
 import ctypes
+import gc
 import multiprocessing
 import os
 import shutil
@@ -391,6 +392,7 @@ def _serve(pipe: Connection, job: Job, settings: tuple[dict[str, str], dict[str,
     except ProxError as error:
         pipe.send(_picklable(error))
         return
+    gc.freeze()  # what is loaded stays: no need to look through it again and again
     pipe.send(None)
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
