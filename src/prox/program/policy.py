@@ -67,9 +67,7 @@ _WORD = re.compile(r"\w+")
 _SPACE, _OTHER = b" x"
 _SHAPE = bytes(_SPACE if byte < 128 and chr(byte).isspace() else _OTHER for byte in range(256))
 _ASCII = bytes(range(128))
-_WIDE_SPACES = "\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-_WIDE_SPACE = re.compile(f"[{_WIDE_SPACES}]")
-_OF_INTEREST = re.compile(f"[{_WIDE_SPACES}{_UNSPACED}]")
+_WIDE_SPACE = re.compile("[\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
 _SHORT = 300  # characters that are counted sooner than they are encoded
 
 
@@ -88,10 +86,9 @@ def count_words(text: str) -> int:
     further = 0
     if len(data) > len(text):
         wide = data.translate(None, _ASCII).decode("utf-8", "surrogatepass")
-        if _OF_INTEREST.search(wide):
-            further = _further_words(text, wide)
-            for space in set(_WIDE_SPACE.findall(wide)):
-                data = data.replace(space.encode(), b" ")
+        further = _further_words(text, wide)
+        for space in set(_WIDE_SPACE.findall(wide)):
+            data = data.replace(space.encode(), b" ")
     shape = data.translate(_SHAPE)
     return shape.count(b" x") + shape.startswith(b"x") + further
 
