@@ -17,9 +17,10 @@ from prox.runs.care import Care, Place
 from prox.runs.plan import Unit
 from prox.runs.recipe import Recipe
 from prox.runs.stages import Stage
-from prox.runs.supervisor import Job, Supervisor, UnitFailedError, patiently, start_server
+from prox.runs.supervisor import Job, Supervisor, UnitFailedError, patiently
 from prox.runs.unit_report import UnitReport
 from prox.runs.worker import Worker
+from prox.runs.worker_server import start_server
 
 _PATIENCE = 10.0
 """Seconds that a thread has to end in."""

@@ -37,8 +37,9 @@ from prox.runs.plan import FilePlan, Plan, Unit, differences, plan_units, read_p
 from prox.runs.recipe import Recipe, load_stages
 from prox.runs.record import RUN_FILE, now, read_record, shown_cost, shown_recipe, version_of, versions
 from prox.runs.stages import Stage
-from prox.runs.supervisor import Job, default_memory, start_server
+from prox.runs.supervisor import Job, default_memory
 from prox.runs.unit_report import MOST_PROBLEMS, UnitReport
+from prox.runs.worker_server import start_server
 
 _RECORD_SECONDS = 5.0
 """How often a run that is at work writes how far it is."""
