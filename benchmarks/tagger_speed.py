@@ -6,8 +6,8 @@ page goes through both levels, while a run spares the dropped ones the second.
 
     python benchmarks/tagger_speed.py
 
-prints one line of JSON: megabytes (10**6 bytes) of raw UTF-8 text a second of processor time, in the best of the rounds, and of this what
-steps take: microseconds of processor time a line. `short` is the same for documents of 2.5 KB, which a run meets most.
+prints one line of JSON: megabytes (10**6 bytes) of raw UTF-8 text a second of processor time, in the best of the
+rounds, and what steps of it take: microseconds of processor time a line. `short` is the same for documents of 2.5 KB.
 """
 
 import gzip
