@@ -3,8 +3,8 @@
 The weights that ship have seen most of the gold. So taggers of the same kind are trained here, each on a part of it,
 and scored on the rest by the code of `prox score`:
 
-    folds        the sites are dealt into folds by their names: every page is scored by a tagger that has seen nothing of
-                 its site, whole pages and the same ones after an extractor
+    folds        the sites are dealt into folds by their names: every page is scored by a tagger that has seen nothing
+                 of its site, whole pages and the same ones after an extractor
     languages    a tagger has seen no page in some languages, and is scored on these
     sources      the same with who labelled the pages and had an opinion of what noise is
     page types   the same with the page types of WCXB
@@ -12,12 +12,12 @@ and scored on the rest by the code of `prox score`:
 Training one takes some minutes. What it gave stays in the work folder, so that a second call goes on where the first
 one ended. On the pages of the folds, C4's line rules and removing everything stand beside it. The figures:
 
-    noise_f1, macro, noisy    removed lines against noise lines: all together, the mean of the pages, of those with noise
+    noise_f1, macro, noisy    removed lines against noise lines: all together, the mean of pages, that of noisy ones
     content_f1                words on kept lines against words on content lines
     found, lost               share of the words on noise lines, and of those on content lines, that are removed
     found_at_1, threshold     the share found at the noise threshold that loses 1 % of the content words
-    partials_found, _lost     share of the characters of marked noise inside content lines that are removed, and share of
-                              the other characters of content lines that go with them
+    partials_found, _lost     share of the characters of marked noise inside content lines that are removed, and share
+                              of the other characters of content lines that go with them
     keep_f1, auc              of the judge of documents, in cross-validation
 
 Intervals are the middle 95 % of 1,000 bootstrap samples of sites. Pages whose gold is probably incomplete
@@ -34,7 +34,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +44,20 @@ import torch
 from gold import Parser
 from line_rules import RULES
 from prox.adapt.labels import read_labels, sort_out
+from prox.adapt.tagger.documents import cross_validate_documents, document_inputs, every_line
 from prox.adapt.tagger.export import line_arrays, write_weights
 from prox.adapt.tagger.fit import NOISE_THRESHOLD
 from prox.adapt.tagger.gold import read_gold
 from prox.adapt.tagger.network import Shape
+from prox.adapt.tagger.opinions import with_second_opinions
 from prox.adapt.tagger.parts import fit_parts
 from prox.adapt.tagger.train import Plan, train
 from prox.chunking import Chunk
 from prox.errors import UsageError
 from prox.refiners import Draft, Level, Refiner
 from prox.refiners.tagger import TaggerRefiner
+from prox.refiners.tagger.features import FloatArray, LineFeatures
+from prox.refiners.tagger.network import line_logits, line_states
 from prox.refiners.tagger.refiner import load_tagger
 from prox.runs.bootstrap import bootstrap
 from prox.runs.gold import LineGold, parse_gold
@@ -136,7 +140,8 @@ def tagger_for(split: Split, gold: Path, work: Path, epochs: int) -> Refiner:
         unseen = {record["id"] for part in GOLD for record in records(gold / part) if split.unseen(record)}
         pages = sort_out(read_labels([str(gold / part) for part in GOLD])).pages
         seen = [page for page in pages if page.id not in unseen]
-        network = train(seen, [], Shape(), Plan(epochs=epochs)).eval()
+        plan = Plan(epochs=epochs)
+        network = train(with_second_opinions(seen, Shape(), plan), [], Shape(), plan).eval()
         begun = folder.with_name(f"{folder.name}.part")
         begun.mkdir(parents=True, exist_ok=True)
         write_weights(begun / "weights.npz", line_arrays(network, NOISE_THRESHOLD) | (fit_parts(seen, 0) or {}))
@@ -328,9 +333,17 @@ def report(pages: Sequence[Scored], rules: Mapping[str, Sequence[Scored]], group
 
 
 def documents(gold: Path, work: Path) -> Record:
-    """The judge of documents in cross-validation, on the line network of the first fold."""
-    scores = cross_validated(sort_out(read_labels(str(gold / "documents"))).pages, str(work / "fold-0"))
-    return {"documents": scores.documents, "keep_f1": round(scores.keep_f1, 4), "auc": round(scores.auc, 4)}
+    """The judge of documents in cross-validation, on the line network of the first fold; it needs scikit-learn."""
+    weights = load_tagger(str(work / "fold-0")).weights.lines
+
+    def logits_of(features: LineFeatures) -> FloatArray:
+        return line_logits(line_states(features, weights), weights)
+
+    pages = sort_out(read_labels(str(gold / "documents"))).pages
+    texts = [page.text for page in pages]
+    keep = np.array([int(bool(page.keep)) for page in pages])
+    whole, judged = document_inputs(texts, logits_of, every_line), document_inputs(texts, logits_of)
+    return asdict(cross_validate_documents(whole, judged, keep))
 
 
 COLUMNS = ("noise_f1", "macro", "noisy", "content_f1", "found", "lost", "found_at_1", "partials_found", "partials_lost")

@@ -1,3 +1,6 @@
+import re
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +67,39 @@ def test_typographic_and_korean_text_is_split_like_any_other():
 )
 def test_letters_of_scripts_without_spaces_count_one_by_one(text, count):
     assert count_words(text) == count
+
+
+def words_by_definition(text):
+    def of_piece(piece):
+        unspaced = [place for place, letter in enumerate(piece) if is_unspaced(letter)]
+        if not unspaced:
+            return 1
+        others = "".join([" " if is_unspaced(letter) else letter for letter in piece])
+        return len(unspaced) + len(re.findall(r"\w+", others))
+
+    return sum(map(of_piece, text.split()))
+
+
+def is_unspaced(letter):
+    return count_words(f"{letter}{letter}") == 2  # as the examples above have it
+
+
+MIXED = st.text(st.sampled_from("ab_-é’ \t\n\x1c\x85\xa0\u1680\u2003\u2028\u200b\u3000\ufeff没ก手カ😀\ud800\udc00"))
+
+
+@given(MIXED | st.text())
+def test_words_of_short_and_long_texts_are_those_of_the_definition(text):
+    assert count_words(text) == words_by_definition(text)
+    long = f"{text} " * 300
+    assert count_words(long) == 300 * count_words(text)
+    assert count_words(text + "x" * 300) == words_by_definition(text + "x" * 300)
+
+
+def test_every_white_space_that_python_knows_parts_words_of_a_long_text():
+    spaces = [chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()]
+    assert len(spaces) == 29
+    for space in spaces:
+        assert count_words(f"a{space}é" * 200) == 201
 
 
 @given(st.one_of(st.text(), any_strings, st.text(st.sampled_from(UNSPACED + "a ,。\n"))))

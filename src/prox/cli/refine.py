@@ -82,6 +82,10 @@ def refine(
 
     With language models: prox refine crawl refined --recipe recipes/prox-general.yaml
     """
+    if len(paths or ()) > 1 and recipe is None and refiner is None and engine in (None, "local") and workers != 0:
+        from prox.runs.worker_server import start_server
+
+        start_server()  # it loads what workers need while this process loads what it needs itself
     from prox.cli.running import recipe_from_options, run
 
     resolved = recipe_from_options(

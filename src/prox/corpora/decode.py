@@ -97,7 +97,7 @@ def _decode_records(block: Block, preset: Preset) -> Batch:
             id_of_page = record.id if isinstance(record, NoTextError) else None
             batch.quarantined.append(Quarantined(block.file, number, reason, raw, shown_id(id_of_page)))
             continue
-        if not all(name.isascii() or json_text.is_writable(name) for name in record):
+        if not json_text.is_writable("".join(record)):
             reason = "lone surrogate: the name of a field is not Unicode"
             batch.quarantined.append(Quarantined(block.file, number, reason, raw))
             continue

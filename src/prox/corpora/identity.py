@@ -34,6 +34,8 @@ def made_id(text: str, file: str, place: int) -> str:
 
 def id_text(value: Any) -> str:
     """The string form of an id: a string as it is, everything else as JSON."""
+    if type(value) is str:
+        return value
     value = to_json_value(value)
     return value if isinstance(value, str) else json_text.dumps(value).decode()
 

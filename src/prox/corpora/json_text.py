@@ -55,6 +55,8 @@ def dumps(value: Any) -> bytes:
 
 def is_writable(text: str) -> bool:
     """Whether the text can be written as UTF-8: it has no lone surrogate."""
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

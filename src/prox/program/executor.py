@@ -103,15 +103,19 @@ that each double it would fill any memory. It is no policy: a stored program mus
 
 DEFAULT = Policy()
 DROPPED = Program((DropDocument(),))
+KEPT = Program((KeepDocument(),))
 
 
-def execute(text: str, program: Program | Sequence[Program], policy: Policy = DEFAULT) -> Outcome:
+def execute(
+    text: str, program: Program | Sequence[Program], policy: Policy = DEFAULT, words: int | None = None
+) -> Outcome:
     r"""Apply a program, or the programs of a document's chunks, to the document's text.
 
     Line numbers mean the lines of `text`, whatever other operations do. Replacements come first, in order, each on the
     result of the one before (ProX, appendix A); then lines are added, and lines are removed. A program acts only within
     its scope, and can drop the document only if its scope is all of it. Errors are limited program by program, words
     for the document. A source that was there when its program began, and is gone when its turn comes, is no error.
+    Who knows how many `words` the text has spares them from being counted.
 
     >>> page = "Home | About\nThe text.\nIt goes on. [edit]\n"
     >>> program = Program.parse('remove_lines(0, 0)\nnormalize(" [edit]")\nremove_lines(70, 71)')
@@ -125,6 +129,9 @@ def execute(text: str, program: Program | Sequence[Program], policy: Policy = DE
     remove_lines(line_start=0, line_end=0)
     """
     programs = (program,) if isinstance(program, Program) else program
+    if policy.short_unedited_kept and programs and all(map(_only_keeps, programs)):
+        kept = tuple([operation for each in programs for operation in each.operations])
+        return Outcome(text, applied=kept, program=KEPT)
     lines = split_lines(text)
     page = _Page(lines, len(text), GROWTH * len(text) + GROWTH_OF_SHORT_TEXTS, set(), [])
     reviews = [_review(program, len(lines) - 1, policy) for program in programs]
@@ -161,7 +168,7 @@ def execute(text: str, program: Program | Sequence[Program], policy: Policy = DE
         removals = _merge(removals)
         inserted = sorted(page.inserted, key=lambda each: (each.after, each.place)) if page.inserted else []
         refined = _join_what_is_left(page, removals, inserted)
-        shortage = _shortage(text, refined, policy)
+        shortage = _shortage(text, refined, policy, words)
         if shortage:
             reasons.append(shortage)
             refined = None
@@ -178,6 +185,14 @@ def execute(text: str, program: Program | Sequence[Program], policy: Policy = DE
         errors=programs[0].errors if len(programs) == 1 else tuple([e for each in programs for e in each.errors]),
         program=DROPPED if refined is None else Program(tuple(effective)),
     )
+
+
+def _only_keeps(program: Program) -> bool:
+    """Most programs do nothing, and then nobody has to look at the text."""
+    return program.operations == _KEEP and not program.errors
+
+
+_KEEP = (KeepDocument(),)
 
 
 def _review(program: Program, end: int, policy: Policy) -> _Review:
@@ -409,7 +424,7 @@ def _join_with(inserted: Sequence[InsertLine], lines: list[str], removals: list[
     return join_lines(left)
 
 
-def _shortage(text: str, refined: str, policy: Policy) -> str:
+def _shortage(text: str, refined: str, policy: Policy, words: int | None) -> str:
     """Why so few words are left that the document has to go, or ""."""
     least_words, least_share = policy.least_words, policy.least_share
     if refined == text:
@@ -419,14 +434,14 @@ def _shortage(text: str, refined: str, policy: Policy) -> str:
     # If more words are left than both limits can ask for, nobody has to count them all.
     enough = -1 if least_words is None else least_words
     if least_share is not None:
-        enough = max(enough, int(least_share * most_words(text)) + 1)
+        enough = max(enough, int(least_share * (most_words(text) if words is None else words)) + 1)
     if enough < 0 or len(refined.split(None, enough)) > enough:
         return ""
     left = count_words(refined)
     if least_words is not None and left <= least_words:
         return f"too few words left: {left}, the limit is {least_words}"
     if least_share is not None:
-        total = count_words(text)
+        total = count_words(text) if words is None else words
         if total and left / total <= least_share:
             return f"too small a share of words left: {left} of {total}, the limit is {least_share:g}"
     return ""

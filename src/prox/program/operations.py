@@ -141,12 +141,12 @@ class Program:
 def render_operation(operation: Operation) -> str:
     """Write one operation in the canonical form."""
     match operation:
-        case DropDocument():
-            return "drop_doc()"
-        case KeepDocument():
-            return "keep_doc()"
         case RemoveLines(first, last):
             return f"remove_lines(line_start={write_number(first)}, line_end={write_number(last)})"
+        case KeepDocument():
+            return "keep_doc()"
+        case DropDocument():
+            return "drop_doc()"
         case Replace(source, target, start, end):
             bounds = "" if start is None else f", line_start={write_number(start)}"
             bounds += "" if end is None else f", line_end={write_number(end)}"

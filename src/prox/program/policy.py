@@ -59,7 +59,16 @@ _UNSPACED = (
     "\u3005-\u3007\u3021-\u3029\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"  # Han
 )
 _UNSPACED_LETTER = re.compile(f"[{_UNSPACED}]")
-_UNSPACED_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
+_UNSPACED_LETTERS = re.compile(f"[{_UNSPACED}]+")
+_WORD = re.compile(r"\w+")
+
+
+# Most texts are nearly ASCII. So their words are counted in bytes, and what is not ASCII is looked at by itself.
+_SPACE, _OTHER = b" x"
+_SHAPE = bytes(_SPACE if byte < 128 and chr(byte).isspace() else _OTHER for byte in range(256))
+_ASCII = bytes(range(128))
+_WIDE_SPACE = re.compile("[\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
+_SHORT = 300  # characters that are counted sooner than they are encoded
 
 
 def count_words(text: str) -> int:
@@ -71,13 +80,28 @@ def count_words(text: str) -> int:
     >>> count_words("two words"), count_words("没有空格。"), count_words("iPhone手机")
     (2, 4, 3)
     """
-    pieces = text.split()
-    if text.isascii() or not _UNSPACED_LETTER.search(text):
-        return len(pieces)
-    return sum(
-        1 if piece.isascii() or not _UNSPACED_LETTER.search(piece) else len(_UNSPACED_WORD.findall(piece))
-        for piece in pieces
-    )
+    if len(text) < _SHORT:
+        return len(text.split()) + _further_words(text, text)
+    data = text.encode("utf-8", "surrogatepass")
+    further = 0
+    if len(data) > len(text):
+        wide = data.translate(None, _ASCII).decode("utf-8", "surrogatepass")
+        further = _further_words(text, wide)
+        for space in set(_WIDE_SPACE.findall(wide)):
+            data = data.replace(space.encode(), b" ")
+    shape = data.translate(_SHAPE)
+    return shape.count(b" x") + shape.startswith(b"x") + further
+
+
+def _further_words(text: str, wide: str) -> int:
+    """How many words more than one the pieces come to that hold unspaced letters; `wide` has all of these."""
+    if wide.isascii() or not _UNSPACED_LETTER.search(wide):
+        return 0
+    pieces = [piece for piece in text.split() if not piece.isascii() and _UNSPACED_LETTER.search(piece)]
+    mixed = " ".join(pieces)
+    others, stretches = _UNSPACED_LETTERS.subn(" ", mixed)
+    letters = len(mixed) - len(others) + stretches
+    return letters + len(_WORD.findall(others)) - len(pieces)
 
 
 def most_words(text: str) -> int:

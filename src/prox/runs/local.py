@@ -15,10 +15,12 @@ from prox.corpora import is_in_memory, open_file_system
 from prox.refiners.language_model.loading import close_engines
 from prox.runs.care import Care, Place
 from prox.runs.plan import Unit
+from prox.runs.recipe import Recipe
 from prox.runs.stages import Stage
-from prox.runs.supervisor import Job, Supervisor, UnitFailedError, patiently, start_server
+from prox.runs.supervisor import Job, Supervisor, UnitFailedError, patiently
 from prox.runs.unit_report import UnitReport
 from prox.runs.worker import Worker
+from prox.runs.worker_server import start_server
 
 _PATIENCE = 10.0
 """Seconds that a thread has to end in."""
@@ -41,6 +43,12 @@ def threads_for(specs: Sequence[str]) -> int:
     return max(_THREADS.get(spec.partition(":")[0], 0) for spec in specs)
 
 
+def has_worker_processes(recipe: Recipe) -> bool:
+    """Whether the work is done by processes of their own."""
+    here = recipe.has_language_model or recipe.workers == 0 or is_in_memory(open_file_system(recipe.output)[0])
+    return not here and recipe.engine == "local"
+
+
 def work(job: Job, units: Iterator[Unit], sink: Sink, stages: Sequence[Stage], advance: Advance) -> list[str]:
     """Do all units on this machine; any order, each once.
 
@@ -58,7 +66,7 @@ def work(job: Job, units: Iterator[Unit], sink: Sink, stages: Sequence[Stage], a
         RunError: The run cannot go on.
     """
     recipe = job.recipe
-    if recipe.has_language_model or recipe.workers == 0 or is_in_memory(open_file_system(recipe.output)[0]):
+    if not has_worker_processes(recipe):
         worker = Worker(recipe, job.schema, job.aside, stages)
         here = [InProcess(worker) for _ in range(max(1, recipe.workers or 0))]
         _in_threads(here, units, sink, advance)

@@ -39,6 +39,7 @@ from prox.runs.record import RUN_FILE, now, read_record, shown_cost, shown_recip
 from prox.runs.stages import Stage
 from prox.runs.supervisor import Job, default_memory
 from prox.runs.unit_report import MOST_PROBLEMS, UnitReport
+from prox.runs.worker_server import start_server
 
 _RECORD_SECONDS = 5.0
 """How often a run that is at work writes how far it is."""
@@ -106,6 +107,8 @@ def refine_corpus(
     recipe = recipe.model_copy(update={"output": without_slashes(recipe.output)})
     files = beside_output(find_files(recipe.input), recipe.output)
     check_place(recipe)
+    if local.has_worker_processes(recipe):
+        start_server()  # it loads what workers need while this process looks at the input
     made = claim(recipe.output)
     try:
         with locked(recipe.output) as lock:

@@ -63,41 +63,44 @@ def record_of(document: Document, id: Any, preset: Preset) -> bytes:
 
 
 def program_rows(batch: Batch, refined: Sequence[Refined], offset: int) -> list[dict[str, Any]]:
-    rows = [
-        {
-            "id": entry.document.id,
-            "text_sha256": hashlib.sha256(entry.document.text.encode("utf-8", "surrogatepass")).hexdigest(),
-            "program": entry.program.render(),
-            "decision": entry.decision,
-            "reason": entry.reason,
-            "words_before": entry.words_before,
-            "words_after": entry.words_after,
-            "file": batch.file,
-            "record": record,
-            "offset": offset,
-            "stages": [
-                {
-                    "stage": stage.stage,
-                    "level": stage.level,
-                    "program": stage.program.render(),
-                    "score": stage.score,
-                    "line_scores": stage.line_scores,
-                    "words_before": stage.words_before,
-                    "words_after": stage.words_after,
-                    "rejected": list(stage.rejected),
-                    "failures": list(stage.failures),
-                    "tokens_in": stage.tokens_in,
-                    "tokens_out": stage.tokens_out,
-                    "words_sent": stage.words_sent,
-                    "raw_output": stage.raw_output,
-                }
-                for stage in entry.stages
-            ],
-        }
-        for record, entry in zip(batch.records, refined, strict=True)
-    ]
+    rows = [_row(entry, batch.file, record, offset) for record, entry in zip(batch.records, refined, strict=True)]
     rows += [unread_row(entry) for entry in batch.quarantined]
     return sorted(rows, key=lambda row: row["record"])
+
+
+def _row(entry: Refined, file: str, record: int, offset: int) -> dict[str, Any]:
+    rendered = {id(stage.program): stage.program.render() for stage in entry.stages}
+    program = entry.program  # that of a stage, if one acts
+    return {
+        "id": entry.document.id,
+        "text_sha256": hashlib.sha256(entry.document.text.encode("utf-8", "surrogatepass")).hexdigest(),
+        "program": rendered.get(id(program)) or program.render(),
+        "decision": entry.decision,
+        "reason": entry.reason,
+        "words_before": entry.words_before,
+        "words_after": entry.words_after,
+        "file": file,
+        "record": record,
+        "offset": offset,
+        "stages": [
+            {
+                "stage": stage.stage,
+                "level": stage.level,
+                "program": rendered[id(stage.program)],
+                "score": stage.score,
+                "line_scores": stage.line_scores,
+                "words_before": stage.words_before,
+                "words_after": stage.words_after,
+                "rejected": list(stage.rejected),
+                "failures": list(stage.failures),
+                "tokens_in": stage.tokens_in,
+                "tokens_out": stage.tokens_out,
+                "words_sent": stage.words_sent,
+                "raw_output": stage.raw_output,
+            }
+            for stage in entry.stages
+        ],
+    }
 
 
 def unread_row(entry: Quarantined) -> dict[str, Any]:

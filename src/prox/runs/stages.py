@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from prox.chunking import Chunk, chunk_document
 from prox.document import Document
-from prox.program import DropDocument, KeepDocument, Operation, Outcome, Policy, Program, count_words, execute
+from prox.program import DropDocument, KeepDocument, Operation, Outcome, Policy, Program, Scope, count_words, execute
 from prox.refiners import Draft, Level, Refiner
 from prox.runs.costs import Stopwatch
 
@@ -118,9 +118,11 @@ def refine_documents(documents: Sequence[Document], stages: Sequence[Stage]) -> 
     now = list(words)
     for stage in stages:
         alive = [i for i, text in enumerate(texts) if text is not None and not quarantined[i]]
-        current = [replace(documents[i], text=texts[i] or "") for i in alive]
+        current = [
+            documents[i] if texts[i] is documents[i].text else replace(documents[i], text=texts[i] or "") for i in alive
+        ]
         with stage.stopwatch.running():
-            through = _through(current, stage)
+            through = _through(current, [now[i] for i in alive], stage)
         for i, (outcome, drafts) in zip(alive, through, strict=True):
             before, after = now[i], 0 if outcome.text is None else now[i]
             if outcome.edited and outcome.text is not None:
@@ -165,22 +167,22 @@ def _refined(
     return Refined(document, text, decision, reason, before, after, stages)
 
 
-def _through(documents: Sequence[Document], stage: Stage) -> list[tuple[Outcome, list[Draft]]]:
+def _through(documents: Sequence[Document], words: Sequence[int], stage: Stage) -> list[tuple[Outcome, list[Draft]]]:
     """What executing the drafts of each document gave. Lines that do not fit the window are told of."""
     window = stage.refiner.window if stage.refiner.level == Level.CHUNK else None  # a part cannot drop the whole
     chunks = [chunk_document(document, window) for document in documents]
     readable = [chunk for of_document in chunks for chunk in of_document if not chunk.skipped]
     drafts = iter(stage.refiner.refine(readable))
     out = []
-    for document, of_document in zip(documents, chunks, strict=True):
+    for document, of_document, of_text in zip(documents, chunks, words, strict=True):
         own = [(chunk, next(drafts)) for chunk in of_document if not chunk.skipped]
-        programs = [_scoped(draft.program, chunk, stage.refiner.level) for chunk, draft in own]
+        programs = [_scoped(draft.program, chunk, document, stage.refiner.level) for chunk, draft in own]
         drafts_of_document = [draft for _, draft in own]
         if len(own) < len(of_document):
             # Some lines have no scores, so the others would stand at wrong lines.
             drafts_of_document = [replace(draft, line_scores=None) for draft in drafts_of_document]
             drafts_of_document.append(_skipped([chunk for chunk in of_document if chunk.skipped]))
-        out.append((execute(document.text, programs, stage.policy), drafts_of_document))
+        out.append((execute(document.text, programs, stage.policy, of_text), drafts_of_document))
     return out
 
 
@@ -189,11 +191,20 @@ def _skipped(chunks: Sequence[Chunk]) -> Draft:
     return Draft(Program(), asked=False, rejected=tuple(f"line {chunk.first_line}: {TOO_LONG}" for chunk in chunks))
 
 
-def _scoped(program: Program, chunk: Chunk, level: Level) -> Program:
-    return program if level == Level.DOCUMENT else replace(program, scope=chunk.scope)
+def _scoped(program: Program, chunk: Chunk, document: Document, level: Level) -> Program:
+    if level == Level.DOCUMENT:
+        return program
+    whole = chunk.text is document.text  # then nobody has to count its lines: there are no more than characters
+    return Program(program.operations, program.errors, Scope(0, len(chunk.text)) if whole else chunk.scope)
 
 
 def _result(stage: Stage, outcome: Outcome, drafts: Sequence[Draft], before: int, after: int) -> StageResult:
+    if len(drafts) == 1 and _is_plain(outcome, drafts[0]):  # as for most documents
+        draft = drafts[0]
+        return StageResult(
+            stage.name, str(stage.refiner.level), outcome.program, draft.score, draft.line_scores, before, after,
+            (), (), draft.tokens_in, draft.tokens_out, int(draft.asked), 0, draft.raw_output, draft.words_sent,
+        )  # fmt: skip
     scores = [draft.score for draft in drafts if draft.score is not None]
     line_scores = [draft.line_scores for draft in drafts if draft.line_scores is not None]
     outputs = [draft.raw_output for draft in drafts if draft.raw_output is not None]
@@ -223,6 +234,12 @@ def _result(stage: Stage, outcome: Outcome, drafts: Sequence[Draft], before: int
         raw_output="\n".join(outputs) if outputs else None,
         words_sent=sum(sent) if sent else None,
     )
+
+
+def _is_plain(outcome: Outcome, draft: Draft) -> bool:
+    """Whether nothing went wrong."""
+    wrong = outcome.rejected or outcome.errors or draft.rejected or draft.errors
+    return not wrong and IGNORED not in outcome.reason
 
 
 def _reason(outcome: Outcome, drafts: Sequence[Draft], stage: Stage) -> str:

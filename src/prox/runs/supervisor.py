@@ -8,6 +8,7 @@ A record at which the worker dies twice alone goes to quarantine; everything els
 
 import contextlib
 import ctypes
+import gc
 import multiprocessing
 import os
 import shutil
@@ -19,7 +20,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,9 +33,9 @@ from prox.runs.care import Care, Place
 from prox.runs.ledger import OutputError
 from prox.runs.plan import Unit
 from prox.runs.recipe import Recipe
-from prox.runs.threads import limit_threads
 from prox.runs.unit_report import UnitReport
 from prox.runs.worker import Worker
+from prox.runs.worker_server import worker_context
 
 _DEATHS_AT_ONE_PLACE = 2
 """Before a place is made smaller, or a record avoided."""
@@ -255,7 +255,7 @@ class Supervisor:
         raise AssertionError("unreachable")
 
     def _start(self) -> Connection:
-        context = _context()
+        context = worker_context()
         own, its = context.Pipe()
         self._pipe = own
         process = context.Process(target=_serve, args=(its, self._job, _settings()), name="prox-worker", daemon=True)
@@ -345,34 +345,6 @@ def _end(process: BaseProcess) -> None:
         process.join(_PATIENCE)
 
 
-_starting = threading.Lock()
-
-
-def _context() -> ForkServerContext | SpawnContext:
-    """Workers are forked from a server process that has loaded what they need, and runs no threads."""
-    limit_threads()
-    with _starting:
-        if "forkserver" not in multiprocessing.get_all_start_methods():
-            return multiprocessing.get_context("spawn")
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["prox.runs.worker", "prox.refiners.tagger"])
-        return context
-
-
-def start_server() -> None:
-    """Start the process that workers are forked from, deaf to Ctrl-C: that is the main process's business."""
-    context = _context()
-    if context.get_start_method() != "forkserver" or threading.current_thread() is not threading.main_thread():
-        return
-    from multiprocessing import forkserver
-
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        forkserver.ensure_running()
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def _settings() -> tuple[dict[str, str], dict[str, Any]]:
     """What tells storage libraries where to go and who asks, as it is now: the forkserver knows it as it was."""
     return dict(os.environ), fsspec.config.conf
@@ -391,6 +363,7 @@ def _serve(pipe: Connection, job: Job, settings: tuple[dict[str, str], dict[str,
     except ProxError as error:
         pipe.send(_picklable(error))
         return
+    gc.freeze()  # what is loaded stays: no need to look through it again and again
     pipe.send(None)
     with contextlib.suppress(EOFError, ConnectionError):
         while True:

@@ -27,6 +27,7 @@ from prox.refiners.tagger.features import (
     TERMINAL,
     UPPER,
     line_features,
+    pages_features,
 )
 
 VISIBLE = (TERMINAL, COMMA, SYMBOL, IDEOGRAPH, LOWER, UPPER, DIGIT, CASELESS)
@@ -263,6 +264,31 @@ def test_a_line_of_three_million_characters_ends_quickly(unit):
     assert found.line_count == 3
     assert found.rows.tolist() == ([0, 1, 2] if unit.strip("\x00 ") else [0, 2])
     assert np.isfinite(found.numeric).all()
+
+
+@pytest.mark.parametrize("together", [1, 30, 1000])
+@given(st.lists(texts, max_size=8))
+def test_what_texts_are_read_together_changes_no_bit_of_any(together, several):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(features, "_TOGETHER", together)
+        found = list(pages_features(several))
+    assert len(found) == len(several)
+    for text, own in zip(several, found, strict=True):
+        alone = line_features(text)
+        assert own.line_count == alone.line_count
+        for name in ("rows", "numeric", "buckets", "starts", "words", "counts", "tokens", "tokens_per_row"):
+            assert getattr(own, name).dtype == getattr(alone, name).dtype
+            assert getattr(own, name).tobytes() == getattr(alone, name).tobytes()
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(["Home", "News", "", "a b"])).map("\n".join), max_size=6).map(
+        lambda pages: pages * 2
+    )
+)
+def test_lines_are_repeated_on_their_own_page_only(pages):
+    for text, own in zip(pages, pages_features(pages), strict=True):
+        assert own.numeric[:, 38:40].tobytes() == line_features(text).numeric[:, 38:40].tobytes()
 
 
 def test_texts_longer_than_all_before_them_keep_the_buckets(monkeypatch):

@@ -1,5 +1,7 @@
 """The networks against their definition, line by line and layer by layer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -128,12 +130,26 @@ def test_a_page_of_more_lines_than_are_multiplied_at_once(monkeypatch):
     assert np.allclose(line_states(features, weights), blocks, rtol=1e-4, atol=1e-4)
 
 
-def test_sums_of_the_fullest_line_do_not_overflow():
+@pytest.mark.parametrize("value", [-128, 127])
+def test_sums_of_the_fullest_line_do_not_overflow(value):
     weights = random_weights()
-    weights.embedding[:] = -128
+    weights = replace(weights, embedding=np.full_like(weights.embedding, value))
     features = line_features("word " * 500)
     assert len(features.buckets) == 65
-    assert np.allclose(embed(features, weights), -128 * np.sqrt(65) * weights.embedding_scale)
+    assert np.allclose(embed(features, weights), value * np.sqrt(65) * weights.embedding_scale)
+
+
+@given(texts)
+def test_the_words_of_a_line_are_added_up_exactly(text):
+    features, weights = line_features(text), random_weights()
+    bags = np.split(features.buckets, features.starts[1:]) if len(features.rows) else []
+    sums = np.array([weights.embedding[bag].sum(axis=0, dtype=np.int16) for bag in bags], np.int16).reshape(
+        -1, EMBEDDING
+    )
+    lengths = np.array([len(bag) for bag in bags], np.float32)
+    if len(bags):
+        expected = sums * weights.embedding_scale / np.sqrt(lengths)[:, None]
+        assert embed(features, weights).tobytes() == expected.tobytes()
 
 
 def test_the_same_page_gives_the_same_bits_again():

@@ -60,9 +60,15 @@ def collect_frames(pages: Sequence[LabelledPage]) -> Frames:
     return Frames(dict(of_kind))
 
 
+def _is_content(labels: np.ndarray) -> np.ndarray:
+    """Also where a second opinion has made labels less than certain."""
+    content: np.ndarray = (labels >= 0) & (labels < 0.5)
+    return content
+
+
 def _content(labels: np.ndarray) -> tuple[int, int]:
     """Where the content begins and ends; twice 0 where there is none."""
-    content = np.flatnonzero(labels == 0)
+    content = np.flatnonzero(_is_content(labels))
     return (int(content[0]), int(content[-1]) + 1) if len(content) else (0, 0)
 
 
@@ -113,7 +119,7 @@ def _kept(labels: np.ndarray, chance: random.Random) -> np.ndarray:
         for first in range(0, len(labels), block):
             if chance.random() < share:
                 span = slice(first, first + block)
-                keep[span] &= labels[span] == 0
+                keep[span] &= _is_content(labels[span])
     if not keep.any():
         keep[:] = True
     return keep

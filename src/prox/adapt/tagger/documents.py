@@ -15,6 +15,7 @@ from prox.refiners.tagger.documents import (
     FADING,
     BoolArray,
     content_logit,
+    counted,
     damped,
     document_statistics,
     judged_lines,
@@ -97,7 +98,7 @@ def document_inputs(
         statistics.append(document_statistics(features, noise, judged))
         content.append(content_logit(features, noise, judged))
         for kind, tokens in enumerate(judged_tokens(features, judged)):
-            buckets, counts = np.unique(tokens, return_counts=True)
+            buckets, counts = counted(tokens)
             rows[kind].append(csr_matrix((damped(counts), buckets, [0, len(buckets)]), shape=(1, BUCKETS)))
     first, second = (vstack(of_kind, format="csr") for of_kind in rows)
     return DocumentInputs(np.array(statistics), (first, second), np.array(content))

@@ -23,6 +23,7 @@ from prox.adapt.tagger.documents import (
 from prox.adapt.tagger.export import line_arrays, line_network
 from prox.adapt.tagger.gold import part_of_site
 from prox.adapt.tagger.network import LineNetwork, Shape, make_batch
+from prox.adapt.tagger.opinions import FEWEST_SITES, with_second_opinions
 from prox.adapt.tagger.parts import fit_parts
 from prox.adapt.tagger.train import Plan, train
 from prox.errors import UsageError
@@ -231,6 +232,8 @@ def _lines(
         assert embedded is not None and start is not None
         return dict(embedded), start.eval()
     plan = Plan(epochs=epochs, seed=settings.seed, learning_rate=LEARNING_RATES[settings.start])
+    if start is None and len({page.site for page in training}) >= FEWEST_SITES:
+        training = with_second_opinions(training, Shape(), plan)
     network = train(training, development, Shape(), plan, start).eval()
     return (embedded or {}) | line_arrays(network, NOISE_THRESHOLD), network
 

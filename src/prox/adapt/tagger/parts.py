@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 
 from prox.adapt.labels import NEUTRAL, LabelledPage
 from prox.refiners.tagger.cutting import chosen
-from prox.refiners.tagger.features import BUCKETS, IntArray
+from prox.refiners.tagger.features import BUCKETS, IntArray, TokenArray
 from prox.refiners.tagger.part_judge import (
     ANY,
     BINS,
@@ -257,7 +257,7 @@ def part_matrix(features: PartFeatures, rows: np.ndarray) -> csr_matrix:
     return hstack([own + shared, words, before], format="csr")[rows]
 
 
-def _hashed(buckets: IntArray, starts: IntArray, width: int) -> csr_matrix:
+def _hashed(buckets: IntArray | TokenArray, starts: IntArray, width: int) -> csr_matrix:
     pointers = np.append(starts, len(buckets))
     lengths = np.diff(pointers)
     values = np.repeat(1 / np.sqrt(np.maximum(lengths, 1)), lengths)

@@ -10,6 +10,7 @@ takes its place: see `tempered`.
 
 import math
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ from prox.refiners.tagger.features import (
     FloatArray,
     IntArray,
     LineFeatures,
+    TokenArray,
 )
 
 FRAME, FRAME_SIDE = 15, 3
@@ -35,6 +37,7 @@ FRAMED_WORDS = 100
 """Words that a frame stands around at least."""
 
 BoolArray = npt.NDArray[np.bool_]
+Buckets: TypeAlias = TokenArray | IntArray
 
 STATISTICS = 25
 """Columns of `document_statistics`."""
@@ -78,11 +81,11 @@ def keep_logit(features: LineFeatures, noise: FloatArray, weights: DocumentWeigh
     score = float(statistics @ weights.statistics) + weights.bias
     known = 1.0
     for kind, tokens in enumerate(judged_tokens(features, judged)):
-        buckets, counts = np.unique(tokens, return_counts=True)
-        idf = weights.idf[kind, buckets]
+        buckets, counts = counted(tokens)
+        idf = weights.idf[kind].take(buckets)
         tfidf = damped(counts) * idf
-        length = np.sqrt(np.square(tfidf).sum())
-        score += float(tfidf @ weights.words[kind, buckets] / length) if length else 0.0
+        length = np.sqrt(np.add.reduce(np.square(tfidf)))
+        score += float(tfidf @ weights.words[kind].take(buckets) / length) if length else 0.0
         if kind == 0:
             known = float(counts[idf > 0].sum()) / max(len(tokens), 1)
     trusted = trust(known, float(np.abs(statistics).max()), weights.familiar, weights.usual)
@@ -124,6 +127,16 @@ def content_logit(features: LineFeatures, noise: FloatArray, judged: BoolArray) 
     return min(math.log((float(words.sum()) - noisy + 1) / (noisy + 1)), SUREST)
 
 
+def counted(tokens: Buckets) -> tuple[TokenArray, IntArray]:
+    """The different buckets, ascending, and how often each is there: `np.unique` of numbers that fit 16 bits."""
+    ordered = tokens.astype(np.uint16)
+    ordered.sort()
+    edges = np.ones(len(ordered) + 1, bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=edges[1:-1])
+    bounds = np.flatnonzero(edges)
+    return ordered[bounds[:-1]], bounds[1:] - bounds[:-1]
+
+
 def judged_lines(noise: FloatArray, words: IntArray) -> BoolArray:
     """Which visible lines the document is judged by, given their noise probabilities and words, both (n,).
 
@@ -139,7 +152,7 @@ def judged_lines(noise: FloatArray, words: IntArray) -> BoolArray:
     return np.ones(len(noisy), bool)
 
 
-def judged_tokens(features: LineFeatures, judged: BoolArray) -> tuple[IntArray, IntArray]:
+def judged_tokens(features: LineFeatures, judged: BoolArray) -> tuple[Buckets, Buckets]:
     """The buckets of the words of the judged lines; and of words and pairs of words at the ends of these lines."""
     if judged.all():
         return features.tokens, features.buckets
@@ -157,41 +170,55 @@ _LOGS = np.log1p(np.arange(4096)).astype(np.float32)
 
 def document_statistics(features: LineFeatures, noise: FloatArray, judged: BoolArray) -> FloatArray:
     """How long, how regular, how much like prose and how noisy the judged lines are, (STATISTICS,)."""
-    words = features.words[judged].astype(np.float64)
-    counts = features.counts[judged].sum(axis=0).astype(np.float64)
-    numeric = features.numeric[judged]
-    noise = noise[judged]
-    visible = counts[TERMINAL:].sum()
-    total = max(words.sum(), 1)
-    ends = numeric[:, 23].astype(np.float64)  # lines that end in a full stop or the like
+    words, counts, numeric = features.words, features.counts, features.numeric
+    if not judged.all():
+        words, counts, numeric, noise = words[judged], counts[judged], numeric[judged], noise[judged]
+    n = len(words)
+    of_class = np.add.reduce(counts, axis=0).tolist()
+    visible = sum(of_class[TERMINAL:])
+    ordered = np.sort(words)
+    words = words.astype(np.float64)
+    all_words = float(np.add.reduce(words))
+    total = max(all_words, 1.0)
+    apart = words - all_words / n
+    spread = np.sqrt(np.add.reduce(apart * apart) / n)
+    ends = numeric[:, 23] > 0  # lines that end in a full stop or the like
     capitals = numeric[:, 13].astype(np.float64)
+    noisy = noise >= 0.5
+    first_of_ten, first_of_twenty_five = np.searchsorted(ordered, (10, 25)).tolist()
+    logs = np.log1p(
+        [
+            visible,
+            total,
+            n,
+            total / n,
+            (ordered[(n - 1) // 2] + ordered[n // 2]) / 2,  # the median
+            ordered[-1],
+            spread,
+            all_words - float(words @ noisy),
+        ]
+    ).tolist()
     return np.array(
         [
-            np.log1p(visible),
-            np.log1p(total),
-            np.log1p(len(words)),
-            np.log1p(total / len(words)),
-            np.log1p(np.median(words)),
-            np.log1p(words.max()),
-            np.log1p(words.std()),
-            ends.mean(),
-            (ends * words).sum() / total,
-            counts[TERMINAL] / total,
-            counts[COMMA] / total,
-            counts[SYMBOL] / visible,
-            counts[UPPER] / max(counts[LOWER] + counts[UPPER], 1),
-            counts[DIGIT] / visible,
-            (counts[IDEOGRAPH] + counts[CASELESS]) / visible,
-            capitals.mean(),
-            (capitals * words).sum() / total,
-            counts[LOWER:].sum() / total,
-            (numeric[:, 38] > 0).mean(),
-            (words >= 10).mean(),
-            (words * (words >= 10)).sum() / total,
-            (words * (words >= 25)).sum() / total,
-            (noise >= 0.5).mean(),
-            (noise * words).sum() / total,
-            np.log1p((words * (noise < 0.5)).sum()),
+            *logs[:-1],
+            np.count_nonzero(ends) / n,
+            float(words @ ends) / total,
+            of_class[TERMINAL] / total,
+            of_class[COMMA] / total,
+            of_class[SYMBOL] / visible,
+            of_class[UPPER] / max(of_class[LOWER] + of_class[UPPER], 1),
+            of_class[DIGIT] / visible,
+            (of_class[IDEOGRAPH] + of_class[CASELESS]) / visible,
+            float(np.add.reduce(capitals)) / n,
+            float(np.add.reduce(capitals * words)) / total,
+            sum(of_class[LOWER:]) / total,
+            np.count_nonzero(numeric[:, 38] > 0) / n,
+            (n - first_of_ten) / n,
+            int(np.add.reduce(ordered[first_of_ten:])) / total,
+            int(np.add.reduce(ordered[first_of_twenty_five:])) / total,
+            np.count_nonzero(noisy) / n,
+            float(np.add.reduce(noise * words)) / total,
+            logs[-1],
         ],
-        np.float64,
-    ).astype(np.float32)
+        np.float32,
+    )

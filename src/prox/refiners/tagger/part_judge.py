@@ -13,11 +13,14 @@ from typing import TypeAlias
 
 import numpy as np
 
-from prox.refiners.tagger.features import FloatArray, IntArray, line_features
+from prox.refiners.tagger.features import FloatArray, IntArray, TokenArray, line_features
 from prox.refiners.tagger.parts import DOMAIN, KINDS, LINK, LINK_IN_BRACKETS, SECURE_LINK, Part, link_free
 
 Page: TypeAlias = tuple[Sequence[str], Sequence[Part]]
 """The lines that stay of a page, and the parts found in them."""
+
+Hashed: TypeAlias = tuple[IntArray | TokenArray, IntArray]
+"""Buckets of the words of all parts, and where each part's begin."""
 
 SCALE = 1 / 64
 """What a step of a weight adds to a logit."""
@@ -97,14 +100,13 @@ class PartFeatures:
     Attributes:
         kinds: (n,).
         bins: (n, measures): columns of the table.
-        words: (m,) and (n,): buckets of all parts, and where each part's begin.
-        words_before: The same.
+        words, words_before: (m,) and (n,).
     """
 
     kinds: IntArray
     bins: IntArray
-    words: tuple[IntArray, IntArray]
-    words_before: tuple[IntArray, IntArray]
+    words: Hashed
+    words_before: Hashed
 
 
 def part_features(pages: Sequence[Page]) -> PartFeatures:
@@ -196,7 +198,7 @@ def part_scores(features: PartFeatures, weights: PartWeights) -> FloatArray:
     return chances
 
 
-def _mean(words: tuple[IntArray, IntArray], weights: FloatArray) -> np.ndarray:
+def _mean(words: Hashed, weights: FloatArray) -> np.ndarray:
     buckets, starts = words
     total = np.concatenate(([0.0], np.cumsum(weights[buckets], dtype=np.float64)))
     ends = np.append(starts[1:], len(buckets))

@@ -13,7 +13,7 @@ from prox.program import DropDocument, KeepDocument, Operation, Program, Replace
 from prox.refiners.draft import Draft, Level
 from prox.refiners.tagger.cutting import chosen, replacements
 from prox.refiners.tagger.documents import keep_logit
-from prox.refiners.tagger.features import FloatArray, LineFeatures, line_features
+from prox.refiners.tagger.features import FloatArray, LineFeatures, line_features, pages_features
 from prox.refiners.tagger.lines import removals, removed_lines
 from prox.refiners.tagger.network import line_logits, line_states, sigmoid
 from prox.refiners.tagger.part_judge import part_features, part_scores
@@ -30,7 +30,7 @@ class _Page:
 
     lines: list[str]
     features: LineFeatures
-    logits: FloatArray  # of each visible line
+    noise: FloatArray  # the probability of each visible line
 
 
 class Tagger:
@@ -42,29 +42,33 @@ class Tagger:
 
     def read(self, texts: Sequence[str]) -> list[list[_Page]]:
         known = self._last  # another thread may replace it meanwhile
-        read = {text: known.get(text) or self._pages(text) for text in texts}
+        read = {text: known.get(text, []) for text in texts}
+        new = [text for text, pages in read.items() if not pages]
+        short = [text for text in new if text.count("\n") < LONGEST]
+        for text, features in zip(short, pages_features(short), strict=True):
+            read[text] = [self._page(text.split("\n"), features)]
+        for text in new:
+            read[text] = read[text] or self._pages(text)
         self._last = read
         return [read[text] for text in texts]
 
     def _pages(self, text: str) -> list[_Page]:
+        """Of a text that is read in several; one after another, as each takes eight times the memory of its text."""
         lines = text.split("\n")
-        if len(lines) <= LONGEST:
-            return [self._page(text, lines)]
         pages: list[_Page] = []
         judged = False
         for first in range(0, len(lines), LONGEST):
             piece = lines[first : first + LONGEST]
-            page = self._page("\n".join(piece), piece)
+            page = self._page(piece, line_features("\n".join(piece)))
             pages.append(replace(page, features=_outline(page.features)) if judged else page)
             judged = judged or len(page.features.rows) > 0
         return pages
 
-    def _page(self, text: str, lines: list[str]) -> _Page:
-        features = line_features(text)
+    def _page(self, lines: list[str], features: LineFeatures) -> _Page:
         if not len(features.rows):
             return _Page(lines, features, np.zeros(0, np.float32))
         states = line_states(features, self.weights.lines)
-        return _Page(lines, features, line_logits(states, self.weights.lines))
+        return _Page(lines, features, sigmoid(line_logits(states, self.weights.lines)))
 
 
 def _outline(features: LineFeatures) -> LineFeatures:
@@ -74,8 +78,8 @@ def _outline(features: LineFeatures) -> LineFeatures:
     """
     none = np.zeros(0, np.int64)
     return replace(
-        features, numeric=none.astype(np.float32), buckets=none, starts=none, words=none, counts=none, tokens=none,
-        tokens_per_row=none,
+        features, numeric=none.astype(np.float32), buckets=none, starts=none, words=none, counts=none,
+        tokens=none.astype(np.uint16), tokens_per_row=none,
     )  # fmt: skip
 
 
@@ -151,7 +155,7 @@ class TaggerRefiner:
         score = 0.0
         for page in pages:
             if len(page.features.rows):
-                logit = keep_logit(page.features, sigmoid(page.logits), self._judge_weights)
+                logit = keep_logit(page.features, page.noise, self._judge_weights)
                 score = float(sigmoid(np.array([logit]))[0])
                 break
         keep = score >= self._threshold
@@ -162,11 +166,10 @@ class TaggerRefiner:
         scores: list[np.ndarray] = []
         first_line = chunk.first_line
         for page, edits in zip(pages, inside, strict=True):
-            probabilities = sigmoid(page.logits)
-            noisy = probabilities >= self._threshold
+            noisy = page.noise >= self._threshold
             removed = removed_lines(noisy, page.features.rows, page.features.line_count)
             percent = np.zeros(page.features.line_count, np.uint8)
-            percent[page.features.rows] = np.rint(probabilities * 100)
+            percent[page.features.rows] = np.rint(page.noise * 100)
             scores.append(percent)
             for line, source, target in edits:
                 operations.append(Replace(source, target, first_line + line, first_line + line))
@@ -183,8 +186,7 @@ class TaggerRefiner:
         kept: list[list[int]] = []
         found: list[tuple[list[str], list[Part]]] = []
         for page in pages:
-            stays = sigmoid(page.logits) < self._tagger.weights.noise_threshold
-            numbers = page.features.rows[stays].tolist()
+            numbers = page.features.rows[page.noise < self._threshold].tolist()
             lines = [page.lines[number] for number in numbers]
             kept.append(numbers)
             found.append((lines, find_parts(lines)))
