@@ -125,7 +125,8 @@ def _convolve(
             near[: below - first - dilation, k + d :] = h[first + dilation : below, :k]
         z = _dense(near, *mix)
         np.maximum(z, 0, out=z)
-        out[first:end] = _dense(z, *back)
+        np.matmul(z, back[0], out=out[first:end])
+    out += back[1]
     return out
 
 
