@@ -119,7 +119,7 @@ def cross_validate_documents(
 ) -> DocumentScores:
     """Ten folds, five times. No judge has seen the documents that it judges, and no threshold was chosen on them.
 
-    Two things reach across folds: slope and intercept come from all of the answers, and the answers that choose a fold's
+    Two things reach across folds: slope and intercept come from all answers, and the answers that choose a fold's
     threshold are of judges that were trained on that fold.
 
     Args:
