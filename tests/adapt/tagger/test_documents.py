@@ -106,8 +106,7 @@ def test_labels_that_say_nothing_get_no_praise():
     assert scores.keep_f1 < scores.keep_f1_of_everything + 0.05
 
 
-def test_no_document_has_a_part_in_its_own_verdict(monkeypatch):
-    """Neither in the judge nor in the threshold: its label may be turned, and its verdict stays."""
+def test_every_judge_and_every_threshold_is_made_without_the_fold_that_it_decides_on(monkeypatch):
     texts, keep = made(40, doubt=0.2)
     inputs = document_inputs(texts, no_noise)
     trains = []

@@ -34,7 +34,7 @@ def logit(weights):
 
 
 PROSE = {
-    "German": "Der Fluss stieg in der Nacht und riss die alte Brücke mit sich. Am Morgen stand das halbe Dorf am Ufer.",
+    "German": "Nachts riss der Fluss die alte Brücke mit sich. Morgens standen viele Dorfbewohner schweigend am Ufer.",
     "Greek": "Το ποτάμι φούσκωσε τη νύχτα και παρέσυρε το παλιό γεφύρι. Το πρωί το μισό χωριό στεκόταν στην όχθη.",
     "Chinese": "夜里河水上涨，冲走了那座老桥。第二天早晨，半个村子的人都站在岸边，谁也没有说话。",
     "Polish": "Rzeka wezbrała w nocy i zabrała ze sobą stary most. Rano pół wsi stało na brzegu.",

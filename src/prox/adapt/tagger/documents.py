@@ -118,7 +118,10 @@ def every_line(noise: FloatArray, words: IntArray) -> BoolArray:
 def cross_validate_documents(
     whole: DocumentInputs, judged: DocumentInputs, keep: np.ndarray, sites: Sequence[str] | None = None
 ) -> DocumentScores:
-    """Ten folds, five times. Nothing of a document has a part in the judge or in the threshold that decides on it.
+    """Ten folds, five times. No judge has seen the documents that it judges, and no threshold was chosen on them.
+
+    Two things reach across folds: slope and intercept come from all answers, and the answers that choose a fold's
+    threshold are of judges that were trained on that fold.
 
     Args:
         whole: The documents as they are to train on.
