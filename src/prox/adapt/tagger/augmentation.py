@@ -25,7 +25,7 @@ FRAME_LINES = range(3, 401)
 MOST_FRAMES = 2000
 """Frames of a kind that are kept in memory."""
 
-FOREIGN = 0.05
+FOREIGN = 0.03
 """Chance of a page to be put into letters without case, and again to be put into letters without spaces."""
 
 Kind: TypeAlias = tuple[str, str, bool]

@@ -46,11 +46,11 @@ FEWEST_DOCUMENTS = 20
 Start = Literal["embedded", "scratch"]
 Origin = Literal["trained", "embedded", "none"]
 
-EPOCHS: dict[Start, tuple[int, int]] = {"embedded": (2, 5), "scratch": (3, 10)}
+EPOCHS: dict[Start, tuple[int, int]] = {"embedded": (2, 5), "scratch": (3, 8)}
 """The fewest and most epochs, if nobody says how many."""
 
 LINES_SEEN = 16_000_000
-"""Lines after which more epochs are not worth their time: 13 minutes on one core."""
+"""Lines after which more epochs are not worth their time."""
 
 LEARNING_RATES: dict[Start, float] = {"embedded": 1e-3, "scratch": 3e-3}
 
@@ -191,7 +191,7 @@ def epochs_for(start: Start, lines: int) -> int:
     """How often to see so many lines.
 
     >>> epochs_for("scratch", 500_000), epochs_for("scratch", 2_500_000), epochs_for("embedded", 100_000_000)
-    (10, 6, 2)
+    (8, 6, 2)
     """
     fewest, most = EPOCHS[start]
     return max(fewest, min(most, LINES_SEEN // max(lines, 1)))
