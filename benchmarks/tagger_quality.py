@@ -18,6 +18,7 @@ one ended. On the pages of the folds, C4's line rules and removing everything st
     found_at_1, threshold     the share found at the noise threshold that loses 1 % of the content words
     partials_found, _lost     share of the characters of marked noise inside content lines that are removed, and share
                               of the other characters of content lines that go with them
+    calibration_error         the mean difference, in words, between noise scores and shares of noise in ten bins of them
     keep_f1, auc              of the judge of documents, in cross-validation
 
 Intervals are the middle 95 % of 1,000 bootstrap samples of sites. Pages whose gold is probably incomplete
@@ -286,7 +287,12 @@ def _others(row: np.ndarray) -> dict[str, float]:
     values: dict[str, float] = {}
     if noise:
         values |= {"partials_found": found / noise, "partials_lost": lost / max(characters - noise, 1)}
-    content, marked = row[4:].reshape(2, 101)[:, ::-1].cumsum(axis=1)  # removed at the threshold 100 %, 99 %, …
+    by_score = row[4:].reshape(2, 101)
+    if by_score.sum():
+        said = (by_score.sum(axis=0) * np.arange(101) / 100)[:100].reshape(10, 10).sum(axis=1)
+        true = by_score[1, :100].reshape(10, 10).sum(axis=1)
+        values["calibration_error"] = float(np.abs(said - true).sum() / by_score.sum())
+    content, marked = by_score[:, ::-1].cumsum(axis=1)  # removed at the threshold 100 %, 99 %, …
     if content[-1] and marked[-1]:
         place = int(np.searchsorted(content, MOST_LOST * content[-1], side="right")) - 1
         values |= {
@@ -346,7 +352,18 @@ def documents(gold: Path, work: Path) -> Record:
     return asdict(cross_validate_documents(whole, judged, keep))
 
 
-COLUMNS = ("noise_f1", "macro", "noisy", "content_f1", "found", "lost", "found_at_1", "partials_found", "partials_lost")
+COLUMNS = (
+    "noise_f1",
+    "macro",
+    "noisy",
+    "content_f1",
+    "found",
+    "lost",
+    "found_at_1",
+    "partials_found",
+    "partials_lost",
+    "calibration_error",
+)
 
 
 def print_tables(result: Mapping[str, Any]) -> None:
