@@ -18,7 +18,7 @@ one ended. On the pages of the folds, C4's line rules and removing everything st
     found_at_1, threshold     the share found at the noise threshold that loses 1 % of the content words
     partials_found, _lost     share of the characters of marked noise inside content lines that are removed, and share
                               of the other characters of content lines that go with them
-    calibration_error         the mean difference, in words, between noise scores and shares of noise in ten bins of them
+    calibration_error         the mean difference between noise scores and shares of noise words, in ten bins of scores
     keep_f1, auc              of the judge of documents, in cross-validation
 
 Intervals are the middle 95 % of 1,000 bootstrap samples of sites. Pages whose gold is probably incomplete
