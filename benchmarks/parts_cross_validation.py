@@ -27,8 +27,7 @@ import numpy as np
 from gold import Parser
 from prox.adapt.labels import LabelledPage, read_labels, sort_out
 from prox.adapt.tagger.parts import (
-    MOST_LOST,
-    choose_threshold,
+    choose_thresholds,
     content_lines,
     cross_validate,
     found_and_lost,
@@ -36,6 +35,7 @@ from prox.adapt.tagger.parts import (
     made_parts,
     noise_places,
 )
+from prox.refiners.tagger.parts import KINDS
 
 SAMPLES = 1000
 THRESHOLDS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02)
@@ -88,27 +88,26 @@ def main() -> None:
     pages = public + sort_out(read_labels(f"{options.gold}/extracted")).pages
     real = labelled_parts(pages)
     probabilities = cross_validate(pages, real, made_parts(pages, 0))
-    content_characters = sum(len(line) for page in pages for line in content_lines(page)[1])
-    shipped = choose_threshold(real, probabilities, content_characters)
+    shipped = choose_thresholds(real, probabilities, [page.site for page in pages])
     noise = np.array([sum(map(len, noise_places(page).values())) for page in public])
     content = np.array([sum(map(visible, content_lines(page)[1])) for page in public]) - noise
     everything = np.arange(len(public))
     sites = [page.site for page in public]
 
-    def counted(chances: np.ndarray, threshold: float) -> Counted:
-        found, lost = (each[: len(public)] for each in found_and_lost(real, chances, threshold))
+    def counted(chances: np.ndarray, thresholds: np.ndarray) -> Counted:
+        found, lost = (each[: len(public)] for each in found_and_lost(real, chances, thresholds))
         return Counted(noise, content, found, lost)
 
-    within = shares(counted(real.noise + probabilities / 2, 0.9), everything)["found"]
+    within = shares(counted(real.noise + probabilities / 2, np.full(KINDS, 0.9)), everything)["found"]
     curve = [
-        {"threshold": threshold, **report(counted(probabilities, threshold), everything, sites)}
-        for threshold in sorted({*THRESHOLDS, shipped}, reverse=True)
+        {"threshold": threshold, **report(counted(probabilities, np.full(KINDS, threshold)), everything, sites)}
+        for threshold in THRESHOLDS
     ]
     at_shipped = counted(probabilities, shipped)
     result = {
         "within": round(within, 4),
-        "threshold": shipped,
-        "most_lost": MOST_LOST,
+        "thresholds": shipped.round(2).tolist(),
+        "shipped": report(at_shipped, everything, sites),
         "curve": curve,
         "sources": {
             source: report(at_shipped, np.array(numbers), sites) for source, numbers in _by_source(public).items()
@@ -128,8 +127,9 @@ def _by_source(pages: Sequence[LabelledPage]) -> dict[str, list[int]]:
 
 
 def print_table(result: dict[str, Any]) -> None:
-    print(f"within parts: {result['within']:.3f} of the noise; threshold {result['threshold']}")
-    rows = [(f"from {each['threshold']}", each) for each in result["curve"]] + list(result["sources"].items())
+    print(f"within parts: {result['within']:.3f} of the noise; thresholds by kind {result['thresholds']}")
+    rows = [("at these", result["shipped"]), *result["sources"].items()]
+    rows += [(f"all from {each['threshold']}", each) for each in result["curve"]]
     print(f"{'':<22}{'sites':>6}{'noise':>8}  found                   lost                        precision")
     for name, each in rows:
         low, high = each["interval"]["found"]

@@ -3,7 +3,7 @@
 Gold marks few such parts, and most of their words on one site only. So the judge also learns from made ones: short
 lines that are noise on several sites ("Read more", "Back to top") are glued to the ends of content lines, as templates
 do where a page is dumped without its line breaks. What it is worth is known from sites that it has not seen: the
-threshold comes from cross-validation by site, and then all pages train.
+thresholds come from cross-validation by site, and then all pages train.
 """
 
 import hashlib
@@ -36,13 +36,22 @@ from prox.refiners.tagger.parts import KINDS, Part, find_parts
 
 log = logging.getLogger(__name__)
 
-MOST_LOST = 0.0005
-"""The share of content characters that parts may take with them, on sites that the judge has not seen."""
+LEAST_PRECISION = 1 / 3
+"""Of the characters that parts of a kind take with them, the share that gold marks, on sites that are not seen."""
+
+MOST_OF_A_SITE = 1000
+"""Characters of a kind that a site can count for: one with hundreds of links says little of links."""
+
+LEAST_FOUND = 60
+"""Characters of noise that speak for a kind; of others, nothing is removed."""
 
 FOLDS = 5
 
 LOWEST_THRESHOLD = 0.15
-"""However little is lost: what is less likely to be noise than this stays."""
+"""However precise a kind is, what is less likely to be noise than this stays."""
+
+NEVER = 2.0
+"""The threshold of a kind of which nothing is removed."""
 
 STRENGTH = 1.0
 """Of the weights against their prior (scikit-learn's C)."""
@@ -189,11 +198,9 @@ def fit_parts(pages: Sequence[LabelledPage], seed: int) -> dict[str, np.ndarray]
     arrays = train_parts(real, made)
     if arrays is None:
         return None
-    probabilities = cross_validate(pages, real, made)
-    content = sum(len(line) for page in pages for line in content_lines(page)[1])
-    threshold = choose_threshold(real, probabilities, content)
-    log.info("parts: %d, %d of them noise; threshold %.2f", len(real.parts), (real.noise == 1).sum(), threshold)
-    return arrays | {"parts.threshold": np.array(threshold)}
+    thresholds = choose_thresholds(real, cross_validate(pages, real, made), [page.site for page in pages])
+    log.info("parts: %d, %d of them noise; thresholds %s", len(real.parts), (real.noise == 1).sum(), thresholds)
+    return arrays | {"parts.thresholds": thresholds}
 
 
 def made_parts(pages: Sequence[LabelledPage], seed: int) -> LabelledParts:
@@ -217,15 +224,15 @@ def cross_validate(pages: Sequence[LabelledPage], real: LabelledParts, made: Lab
     return out
 
 
-def part_weights(arrays: dict[str, np.ndarray], threshold: float = 0.5) -> PartWeights:
+def part_weights(arrays: dict[str, np.ndarray]) -> PartWeights:
     table, words, before = (arrays[f"parts.{name}"].astype(np.float32) for name in ("table", "words", "words_before"))
-    return PartWeights(table, words, before, threshold)
+    return PartWeights(table, words, before, arrays.get("parts.thresholds", np.full(KINDS, 0.5, np.float32)))
 
 
 def train_parts(
     real: LabelledParts, made: LabelledParts, wanted: np.ndarray | None = None
 ) -> dict[str, np.ndarray] | None:
-    """Weights without a threshold; `wanted` says which pages train. None if there are not parts of both kinds."""
+    """Weights without thresholds; `wanted` says which pages train. None if there are not parts of both kinds."""
     blocks, labels, counts = [], [], []
     for data, weight, least in ((real, 1.0, 0), (made, MADE_WEIGHT, 1)):
         rows = data.noise >= least  # the other parts of made pages are among the real ones
@@ -266,19 +273,28 @@ def _hashed(buckets: IntArray | TokenArray, starts: IntArray, width: int) -> csr
     return out
 
 
-def choose_threshold(data: LabelledParts, probabilities: np.ndarray, content_characters: int) -> float:
-    """The lowest probability at which removing parts loses at most `MOST_LOST` of the content."""
-    for threshold in np.arange(LOWEST_THRESHOLD, 0.99, 0.01).round(2).tolist():
-        _, lost = found_and_lost(data, probabilities, threshold)
-        if lost.sum() <= MOST_LOST * content_characters:
-            break
-    return threshold
+def choose_thresholds(data: LabelledParts, probabilities: np.ndarray, sites: Sequence[str]) -> np.ndarray:
+    """For each kind, the lowest probability at which its parts are precise enough; `sites` are those of the pages."""
+    number = {site: place for place, site in enumerate(dict.fromkeys(sites))}
+    of_page = np.array([number[site] for site in sites], np.int64)
+    out = np.full(KINDS, NEVER, np.float32)
+    for kind in range(KINDS):
+        for threshold in np.arange(LOWEST_THRESHOLD, 0.96, 0.05).round(2).tolist():
+            some = (data.features.kinds == kind) & (probabilities >= threshold)
+            places = of_page[data.pages[some]]
+            found, taken = (np.bincount(places, column[some], len(number)) for column in (data.marked, data.visible))
+            share = np.minimum(1, MOST_OF_A_SITE / np.maximum(taken, 1))
+            right, all_taken = float(found @ share), float(taken @ share)
+            if right >= max(LEAST_FOUND, LEAST_PRECISION * all_taken):
+                out[kind] = threshold
+                break
+    return out
 
 
-def found_and_lost(data: LabelledParts, probabilities: np.ndarray, threshold: float) -> tuple[IntArray, IntArray]:
-    """By page, the visible characters of noise and of content that removal from this probability on takes."""
+def found_and_lost(data: LabelledParts, probabilities: np.ndarray, thresholds: np.ndarray) -> tuple[IntArray, IntArray]:
+    """By page, the visible characters of noise and of content that removal from these probabilities on takes."""
     found, lost = (np.zeros(int(data.pages.max(initial=-1)) + 1, np.int64) for _ in range(2))
-    noisy = np.flatnonzero(probabilities >= threshold)
+    noisy = np.flatnonzero(probabilities >= thresholds[data.features.kinds])
     pages = data.pages[noisy]
     of_place = {(int(data.pages[i]), data.parts[i]): i for i in noisy.tolist()}
     for page in np.unique(pages).tolist():

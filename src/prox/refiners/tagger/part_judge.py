@@ -84,13 +84,13 @@ class PartWeights:
         table: (ROWS, BINS): of each kind of part, and of all kinds together in the last row.
         words: (BUCKETS,): of the part's hashed words and word pairs; their sum is divided by the root of their number.
         words_before: (WORDS_BEFORE,): of the last two words before it, divided in the same way.
-        threshold: The probability from which a part is removed.
+        thresholds: (KINDS,): the probability from which a part of each kind is removed; above 1 where none is.
     """
 
     table: FloatArray
     words: FloatArray
     words_before: FloatArray
-    threshold: float
+    thresholds: FloatArray
 
 
 @dataclass(frozen=True, slots=True)

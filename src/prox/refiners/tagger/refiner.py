@@ -191,12 +191,13 @@ class TaggerRefiner:
             kept.append(numbers)
             found.append((lines, find_parts(lines)))
         scores = part_scores(part_features(found), weights).tolist()
+        thresholds = weights.thresholds.tolist()
         edits: list[_Edits] = []
         first = 0
         for numbers, (lines, parts) in zip(kept, found, strict=True):
             of_page = zip(parts, scores[first : first + len(parts)], strict=True)
             first += len(parts)
-            noisy = [(part, score) for part, score in of_page if score >= weights.threshold]
+            noisy = [(part, score) for part, score in of_page if score >= thresholds[part.kind]]
             edits.append(
                 [
                     (numbers[line], source, target)

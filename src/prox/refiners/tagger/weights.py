@@ -17,6 +17,7 @@ from prox.refiners.tagger.documents import STATISTICS, DocumentWeights
 from prox.refiners.tagger.features import BUCKETS, NUMERIC
 from prox.refiners.tagger.network import LineWeights
 from prox.refiners.tagger.part_judge import BINS, ROWS, WORDS_BEFORE, PartWeights
+from prox.refiners.tagger.parts import KINDS
 
 LAYOUT = 2
 """Counts up when the same weights would mean something else; part of the fingerprint."""
@@ -156,7 +157,7 @@ def _parts(fields: dict[str, Any]) -> PartWeights | None:
     if not fields:
         return None
     _shaped(fields["table"], ROWS, BINS), _shaped(fields["words"], BUCKETS)
-    _shaped(fields["words_before"], WORDS_BEFORE)
+    _shaped(fields["words_before"], WORDS_BEFORE), _shaped(fields["thresholds"], KINDS)
     return PartWeights(**fields)
 
 
