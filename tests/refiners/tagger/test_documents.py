@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,8 +43,8 @@ PROSE = {
 
 
 @pytest.mark.parametrize("language", PROSE)
-def test_prose_of_a_language_that_the_judge_does_not_know_is_kept(language, logit):
-    assert logit(PROSE[language]) > 0
+def test_prose_of_a_language_that_the_judge_does_not_know_is_kept(language, logit, weights):
+    assert sigmoid(np.array(logit(PROSE[language]))) >= weights.documents.threshold
 
 
 @pytest.mark.parametrize("menu", ["首页\n新闻\n登录", "Startseite\nAnmelden\nWarenkorb\nDatenschutz\nImpressum"])
