@@ -26,7 +26,7 @@ from prox.refiners import Level  # noqa: E402
 from prox.refiners.tagger import TaggerRefiner  # noqa: E402
 from prox.refiners.tagger.documents import keep_logit  # noqa: E402
 from prox.refiners.tagger.features import pages_features  # noqa: E402
-from prox.refiners.tagger.network import embed, line_states, sigmoid  # noqa: E402
+from prox.refiners.tagger.network import embed, line_states  # noqa: E402
 from prox.refiners.tagger.refiner import embedded_tagger  # noqa: E402
 
 BATCH = 64
@@ -93,9 +93,7 @@ STEPS: dict[str, Callable[[list[str], list[Any]], object]] = {
     "features": lambda texts, pages: _read_again(texts),
     "embed": lambda texts, pages: [embed(page.features, TAGGER.weights.lines) for page in pages],
     "embed_and_network": lambda texts, pages: [line_states(page.features, TAGGER.weights.lines) for page in pages],
-    "judge": lambda texts, pages: [
-        keep_logit(page.features, sigmoid(page.logits), TAGGER.weights.documents) for page in pages
-    ],
+    "judge": lambda texts, pages: [keep_logit(page.features, page.noise, TAGGER.weights.documents) for page in pages],
 }
 """Of a batch and its pages as they were read."""
 

@@ -9,8 +9,10 @@ import pytest
 pytest.importorskip("sklearn", reason="training the tagger needs the extra train: pip install '.[train]'")
 
 from prox.adapt.tagger.parts import (
-    MOST_LOST,
-    choose_threshold,
+    LEAST_FOUND,
+    LOWEST_THRESHOLD,
+    NEVER,
+    choose_thresholds,
     cross_validate,
     cumulative_weights,
     fit_parts,
@@ -22,6 +24,7 @@ from prox.adapt.tagger.parts import (
     part_weights,
 )
 from prox.refiners.tagger.part_judge import part_scores
+from prox.refiners.tagger.parts import KINDS, ROUND, SQUARE_NUMBER
 
 
 @pytest.fixture
@@ -60,10 +63,32 @@ def test_a_glued_page_says_exactly_where_its_phrases_stand(pages):
 def test_the_judge_finds_the_noise_of_unseen_sites_and_loses_nothing(marked):
     real, made = labelled_parts(marked), made_parts(marked, 0)
     probabilities = cross_validate(marked, real, made)
-    threshold = choose_threshold(real, probabilities, sum(len(page.text) for page in marked))
-    found, lost = found_and_lost(real, probabilities, threshold)
+    thresholds = choose_thresholds(real, probabilities, [page.site for page in marked])
+    found, lost = found_and_lost(real, probabilities, thresholds)
     assert found.sum() >= 0.95 * real.marked[real.noise == 1].sum() > 0
-    assert lost.sum() <= MOST_LOST * sum(len(page.text) for page in marked)
+    assert lost.sum() == 0
+
+
+def test_a_kind_that_nothing_or_one_site_alone_speaks_for_is_never_removed(marked):
+    real = labelled_parts(marked)
+    sites = [page.site for page in marked]
+    right = (real.noise == 1).astype(np.float32)
+    thresholds = choose_thresholds(real, right, sites)
+    assert (thresholds[SQUARE_NUMBER], thresholds[ROUND]) == (np.float32(LOWEST_THRESHOLD), NEVER)
+    assert choose_thresholds(real, np.full(len(real.parts), 0.9), sites)[ROUND] == NEVER  # removed, and never rightly
+    few = labelled_parts(marked[:2])
+    assert few.marked.sum() < LEAST_FOUND
+    assert (choose_thresholds(few, (few.noise == 1).astype(np.float32), sites[:2]) == NEVER).all()
+
+
+def test_a_site_with_very_many_parts_does_not_decide_alone(marked):
+    real = labelled_parts(marked)
+    own, references = real.pages == 0, real.features.kinds == SQUARE_NUMBER
+    visible = real.visible * np.where(own, 10_000, 100)  # one site has far more of them than all others together …
+    one = replace(real, marked=visible * own, visible=visible)  # … and marks them, the others do not
+    assert one.marked[references].sum() > visible[references].sum() / 2
+    thresholds = choose_thresholds(one, np.full(len(real.parts), 0.9), [page.site for page in marked])
+    assert thresholds[SQUARE_NUMBER] == NEVER
 
 
 def test_cross_validation_asks_no_judge_that_has_seen_the_site(marked):
@@ -86,12 +111,12 @@ def test_the_arrays_are_those_of_a_weights_file_and_training_repeats_itself(mark
     assert arrays is not None
     assert {name: array.dtype for name, array in arrays.items()} == {
         **dict.fromkeys(["parts.table", "parts.words", "parts.words_before"], np.int16),
-        "parts.threshold": np.float64,
+        "parts.thresholds": np.float32,
     }
     again = fit_parts(marked, seed=0)
     assert again is not None and all(np.array_equal(arrays[name], again[name]) for name in arrays)
     real = labelled_parts(marked)
-    noisy = part_scores(real.features, part_weights(arrays)) >= arrays["parts.threshold"]
+    noisy = part_scores(real.features, part_weights(arrays)) >= arrays["parts.thresholds"][real.features.kinds]
     assert (noisy == (real.noise == 1)).all()
 
 
@@ -112,9 +137,10 @@ def test_parts_that_the_gold_is_not_sure_of_are_left_out(pages):
 
 def test_of_overlapping_parts_only_the_surest_is_counted(marked):
     real = labelled_parts(marked)
-    found, lost = found_and_lost(real, np.full(len(real.parts), 0.9), 0.5)
+    half = np.full(KINDS, 0.5)
+    found, lost = found_and_lost(real, np.full(len(real.parts), 0.9), half)
     assert found.sum() <= sum(len(p) for p in [real.marked[real.noise == 1]]) * real.visible.max()
-    assert found_and_lost(real, np.zeros(len(real.parts)), 0.5)[0].sum() == 0
+    assert found_and_lost(real, np.zeros(len(real.parts)), half)[0].sum() == 0
     assert (found + lost <= sum(len(page.text) for page in marked)).all()
 
 
@@ -143,4 +169,4 @@ def test_indices_in_code_and_brackets_in_formulas_stay(marked):
     page = replace(others[0], text="\n".join(unseen), labels=np.zeros(len(unseen), np.int64), partials=())
     data = labelled_parts([page])
     assert len(data.parts) >= 6
-    assert (part_scores(data.features, part_weights(arrays)) < arrays["parts.threshold"]).all()
+    assert (part_scores(data.features, part_weights(arrays)) < arrays["parts.thresholds"][data.features.kinds]).all()

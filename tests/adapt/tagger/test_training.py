@@ -20,6 +20,7 @@ from prox.cli import app
 from prox.refiners import Level, load_refiner
 from prox.refiners.tagger.features import line_features
 from prox.refiners.tagger.network import line_logits, line_states
+from prox.refiners.tagger.parts import KINDS
 from prox.refiners.tagger.part_judge import BINS, ROWS, WORDS_BEFORE
 from prox.refiners.tagger.weights import embedded_path, load_weights, read_weights, weight_arrays
 from prox.runs.recipe import make_recipe
@@ -140,7 +141,11 @@ def test_numpy_runs_the_network_that_pytorch_trained(tmp_path):
     arrays = line_arrays(network, 0.5)
     arrays |= {"parts.words": np.zeros(1 << 16), "parts.words_before": np.zeros(WORDS_BEFORE)}
     arrays |= {"parts.table": np.zeros((ROWS, BINS))}
-    arrays |= {"parts.threshold": np.array(0.5), "documents.threshold": np.array(0.5), "documents.bias": np.array(0.0)}
+    arrays |= {
+        "parts.thresholds": np.full(KINDS, 0.5),
+        "documents.threshold": np.array(0.5),
+        "documents.bias": np.array(0.0),
+    }
     arrays |= {f"documents.{name}": np.zeros(25) for name in ("statistics", "mean", "scale")}
     arrays |= {f"documents.{name}": np.zeros((2, 1 << 16)) for name in ("words", "idf")}
     np.savez(tmp_path / "weights.npz", **arrays)
