@@ -20,8 +20,8 @@ from prox.cli import app
 from prox.refiners import Level, load_refiner
 from prox.refiners.tagger.features import line_features
 from prox.refiners.tagger.network import line_logits, line_states
-from prox.refiners.tagger.parts import KINDS
 from prox.refiners.tagger.part_judge import BINS, ROWS, WORDS_BEFORE
+from prox.refiners.tagger.parts import KINDS
 from prox.refiners.tagger.weights import embedded_path, load_weights, read_weights, weight_arrays
 from prox.runs.recipe import make_recipe
 from prox.runs.refine import refine_corpus
