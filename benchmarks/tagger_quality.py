@@ -19,6 +19,7 @@ one ended. On the pages of the folds, C4's line rules and removing everything st
     partials_found, _lost     share of the characters of marked noise inside content lines that are removed, and share
                               of the other characters of content lines that go with them
     calibration_error         the mean difference between noise scores and shares of noise words, in ten bins of scores
+    found_and_lost_from       what is found and lost at other noise thresholds
     keep_f1, auc              of the judge of documents, in cross-validation
 
 Intervals are the middle 95 % of 1,000 bootstrap samples of sites. Pages whose gold is probably incomplete
@@ -73,6 +74,9 @@ MOST_SUSPECT = 0.25
 MOST_LOST = 0.01
 FOLDS = 5
 SAMPLES = 1000
+THRESHOLDS = (20, 30, 40, 50, 60, 70, 80, 90, 95, 98)
+"""Noise thresholds in per cent for which found and lost words are told."""
+
 FEWEST_PAGES = 10
 """Of a group that gets a row of its own."""
 
@@ -237,11 +241,16 @@ def figures(pages: Sequence[Scored]) -> Record:
         if (bounds := drawn.intervals[0].get(of)) is not None
     }
     own, own_intervals = other_figures(pages)
+    content, noise = np.sum([each.words for each in pages], axis=0)[:, ::-1].cumsum(axis=1)[:, ::-1]
     known = {name: round(value, 4) for name, value in (values | own).items() if value is not None}
     return {
         "pages": len(pages),
         "sites": len({each.record["site_key"] for each in pages}),
         **known,
+        "found_and_lost_from": {
+            f"{percent / 100:g}": [round(float(each[percent] / max(each[0], 1)), 4) for each in (noise, content)]
+            for percent in THRESHOLDS
+        },
         "intervals": intervals | own_intervals,
     }
 
@@ -382,6 +391,11 @@ def print_tables(result: Mapping[str, Any]) -> None:
             print(
                 f"| {group} | {values['pages']:,} ({values['sites']:,}) | {' | '.join(cells)} | {' | '.join(rules)} |"
             )
+        head = [f"{percent / 100:g}" for percent in THRESHOLDS]
+        print(f"\n| found / lost from | {' | '.join(head)} |\n{'| --- ' * (len(head) + 1)}|")
+        for group, values in list(groups.items())[:3]:
+            cells = [f"{found:.3f} / {lost:.3f}" for found, lost in values["found_and_lost_from"].values()]
+            print(f"| {group} | {' | '.join(cells)} |")
 
 
 def _cell(values: Record, column: str) -> str:
