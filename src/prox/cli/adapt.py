@@ -37,7 +37,7 @@ def tagger(
         int | None,
         typer.Option(
             min=1,
-            help="Times that training sees all pages; 5 from the embedded tagger and 8 from scratch if not given, "
+            help="Times that training sees all pages; 5 from the embedded tagger and 10 from scratch if not given, "
             "fewer for very many pages.",
         ),
     ] = None,

@@ -46,7 +46,7 @@ FEWEST_DOCUMENTS = 20
 Start = Literal["embedded", "scratch"]
 Origin = Literal["trained", "embedded", "none"]
 
-EPOCHS: dict[Start, tuple[int, int]] = {"embedded": (2, 5), "scratch": (3, 8)}
+EPOCHS: dict[Start, tuple[int, int]] = {"embedded": (2, 5), "scratch": (3, 10)}
 """The fewest and most epochs, if nobody says how many."""
 
 LINES_SEEN = 16_000_000
@@ -191,7 +191,7 @@ def epochs_for(start: Start, lines: int) -> int:
     """How often to see so many lines.
 
     >>> epochs_for("scratch", 500_000), epochs_for("scratch", 2_500_000), epochs_for("embedded", 100_000_000)
-    (8, 6, 2)
+    (10, 6, 2)
     """
     fewest, most = EPOCHS[start]
     return max(fewest, min(most, LINES_SEEN // max(lines, 1)))

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 class Plan:
     """How long and how fast to train."""
 
-    epochs: int = 8
+    epochs: int = 10
     lines_per_batch: int = 4000
     learning_rate: float = 3e-3
     weight_decay: float = 0.02
