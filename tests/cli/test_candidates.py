@@ -8,7 +8,8 @@ SECRET = "openai:small@http://me:secret@host:8000/v1"
 
 def candidates(*against, refiners=None, recipe=None, uncertain=None, **model_options):
     options = {"family": None, **model_options}
-    return candidates_from_options(recipe, refiners, against, options, None, uncertain)
+    thresholds = {"keep_threshold": None, "noise_threshold": None}
+    return candidates_from_options(recipe, refiners, against, options, thresholds, uncertain)
 
 
 @pytest.mark.parametrize(

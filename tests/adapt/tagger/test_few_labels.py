@@ -8,6 +8,7 @@ pytest.importorskip("sklearn", reason="training the tagger needs the extra train
 import random
 
 from prox.adapt.labels import labelled_page
+from prox.adapt.tagger.augmentation import Frames
 from prox.adapt.tagger.fit import Settings, fit_tagger
 from prox.adapt.tagger.gold import part_of_site
 from prox.adapt.tagger.train import Plan, batches
@@ -69,4 +70,4 @@ def test_labels_of_blank_lines_are_nothing_to_learn_from():
 def test_an_epoch_without_a_known_line_has_no_batch():
     unknown = page(0, ["Home", LINE], [1, 0])
     unknown.labels[:] = -1
-    assert batches([unknown], Plan(), random.Random(0)) == []
+    assert batches([unknown], Frames(), Plan(), random.Random(0)) == []

@@ -137,7 +137,7 @@ def test_a_network_read_back_from_its_weights_file_is_the_same(from_scratch):
 def test_numpy_runs_the_network_that_pytorch_trained(tmp_path):
     """What export rounds (8 bits for words, 16 for matrices) moves a logit by a few hundredths at most."""
     torch.manual_seed(0)
-    network = LineNetwork(Shape(hidden=16, dilations=(1, 2, 1), context=8)).eval()
+    network = LineNetwork(Shape(hidden=16, near=8, mixed=12, dilations=(1, 2, 1), context=8)).eval()
     arrays = line_arrays(network, 0.5)
     arrays |= {"parts.words": np.zeros(1 << 16), "parts.words_before": np.zeros(WORDS_BEFORE)}
     arrays |= {"parts.table": np.zeros((ROWS, BINS))}

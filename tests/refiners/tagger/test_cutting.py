@@ -6,7 +6,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_parts import pages
+from part_texts import pages
 
 from prox.program import Policy, Program, Replace, execute
 from prox.refiners.tagger.cutting import chosen, replacements

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from test_parts import pages
+from part_texts import pages
 
 from prox.refiners.tagger.features import BUCKETS
 from prox.refiners.tagger.part_judge import (

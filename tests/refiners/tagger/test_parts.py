@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
-from tagger_texts import characters, growth
+from part_texts import pages
+from tagger_texts import growth
 
 from prox.refiners.tagger.parts import (
     BAR,
@@ -23,37 +23,6 @@ from prox.refiners.tagger.parts import (
     find_parts,
     link_free,
 )
-
-pieces = st.one_of(
-    st.text(characters, max_size=6),
-    st.sampled_from(
-        [
-            "[edit]",
-            " [1]",
-            "(opens in new window)",
-            "【编辑】",
-            "（英语：a (b)）",
-            "A sentence. ",
-            "Read more",
-            "\t",
-            "    ",
-            "[",
-            "(",
-            ")",
-            " | ",
-            " - ",
-            "... ",
-            "https://river.example/a?b=1",
-            " www.river.example.",
-            " at http://a.b",
-            "a.com",
-        ]
-    ),
-    st.sampled_from(
-        ["f(x) = [0, 1]", r"\left( \tfrac{1}{2} \right)", "[[a]]", "((b))", "(a [b] c)", ". \u200b\u200b", "? \x00\x00"]
-    ),
-)
-pages = st.lists(st.lists(pieces, max_size=8).map("".join), min_size=1, max_size=6)
 
 
 def found(line):
@@ -166,12 +135,12 @@ UNITS = [
 @pytest.mark.parametrize("unit", UNITS)
 def test_time_is_linear_in_the_line(unit):
     """Story: runs of white space, and many brackets in one line, took quadratic time."""
-    small, large = unit * (100_000 // len(unit)), unit * (400_000 // len(unit))
-    assert growth(lambda text: find_parts(["a" + text + "b"]), small, large) < 10
+    small, large = unit * (50_000 // len(unit)), unit * (400_000 // len(unit))
+    assert growth(lambda text: find_parts(["a" + text + "b"]), small, large) < 30
 
 
 @pytest.mark.parametrize("head", ["a. ", "a [", "a (", "a.  [x] ", "a http://"])
 @pytest.mark.parametrize("unit", ["b", "b ", "b.c", " "])
 def test_time_is_linear_in_what_stands_behind_a_part(head, unit):
-    small, large = head + unit * (100_000 // len(unit)), head + unit * (400_000 // len(unit))
-    assert growth(lambda text: find_parts([text]), small, large) < 10
+    small, large = head + unit * (50_000 // len(unit)), head + unit * (400_000 // len(unit))
+    assert growth(lambda text: find_parts([text]), small, large) < 30
