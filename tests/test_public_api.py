@@ -35,7 +35,8 @@ def test_the_errors_are_one_tree():
 
 
 def test_the_refiners_of_the_command_are_those_of_python():
-    page = "Home | News | Contact us\nShare on Facebook\n" + "The river rose again. " * 9 + "\nRead more"
+    prose = "The river rose in the night and took the old bridge with it. In the morning the village stood on the bank."
+    page = f"Home | News | Contact us\nShare on Facebook\n{prose}\nRead more"
     (refined,) = prox.refine([page], level="chunk")
     again = prox.execute(page, refined.program)
     assert refined.decision == "edited" and again.text == refined.text

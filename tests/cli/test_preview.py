@@ -16,6 +16,10 @@ from prox.runs.stages import Refined, StageResult
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "pages.jsonl"
 
+PROSE = (
+    "The river rose in the night and took the old bridge with it. In the morning half the village stood on the bank."
+)
+
 
 def refined(text, result, *operations, decision="edited", reason="", score=None, line_scores=None, id="a"):
     stage = StageResult(
@@ -189,7 +193,7 @@ def test_preview_writes_nothing(prox, tmp_path, monkeypatch):
 
 def test_json_is_one_line_for_each_document(prox, tmp_path):
     path = tmp_path / "pages.jsonl"
-    path.write_text('{"id": "a", "text": "Home\\nNews\\n' + "The river rose again. " * 9 + '"}\nnothing\n')
+    path.write_text('{"id": "a", "text": "Home\\nNews\\n' + PROSE + '"}\nnothing\n')
     code, out, _ = prox("preview", path, "--json", "--level", "chunk")
     first, second = map(json.loads, out.splitlines())
     assert code == 0

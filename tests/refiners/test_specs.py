@@ -15,6 +15,8 @@ from prox.refiners.tagger.weights import embedded_path, weight_arrays
 from prox.runs.recipe import make_recipe
 from prox.runs.refine import refine_corpus
 
+PROSE = "The river rose in the night and took the old bridge with it. In the morning the village stood on the bank."
+
 
 @pytest.mark.parametrize("level", list(Level))
 def test_tagger_is_the_embedded_one(level):
@@ -127,7 +129,7 @@ def test_a_tagger_of_lines_alone_says_so_when_documents_are_to_be_judged(tmp_pat
     assert levels_of_spec(spec) == (Level.CHUNK,)
     with pytest.raises(UsageError, match=r"judges no documents.*--level chunk"):
         load_refiner(spec, Level.DOCUMENT)
-    page = "Home | News | Contact us\nShare on Facebook\n" + "The river rose again. " * 9 + "[edit]\nRead more"
+    page = "Home | News | Contact us\nShare on Facebook\n" + PROSE + " [edit]\nRead more"
     (draft,) = load_refiner(spec, Level.CHUNK).refine([Chunk("a", page, 0)])
     assert {type(operation) for operation in draft.program.operations} == {RemoveLines}
 
@@ -188,7 +190,7 @@ def test_what_is_no_tagger_is_a_usage_error_with_advice_and_never_unpickled(kind
 
 def test_workers_of_a_run_find_a_trained_tagger(trained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    page = "Home | News | Contact us\nShare on Facebook\n" + "The river rose again. " * 9 + "\nRead more"
+    page = "Home | News | Contact us\nShare on Facebook\n" + PROSE + "\nRead more"
     (tmp_path / "in.jsonl").write_text("".join(f'{{"id": "{n}", "text": {json.dumps(page)}}}\n' for n in range(3)))
     recipe = make_recipe(input=("in.jsonl",), output="out", stages=("tagger:trained",), level="chunk", workers=1)
     record = refine_corpus(recipe).record
