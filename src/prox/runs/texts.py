@@ -40,7 +40,7 @@ def refine(
         UsageError: A spec or another argument is wrong, or `texts` is a single string.
         RunError: A server cannot be reached.
 
-    >>> prose = "The river rose in the night and took the old bridge with it. In the morning the village stood on the bank."
+    >>> prose = "The river rose in the night and took the old bridge with it. In the morning it rose again."
     >>> page = f"Home | News | Contact us\nShare on Facebook\n{prose}\nRead more"
     >>> (refined,) = refine([page], level="chunk")
     >>> print(refined.program)
