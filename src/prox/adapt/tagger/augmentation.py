@@ -25,7 +25,7 @@ FRAME_LINES = range(3, 401)
 MOST_FRAMES = 2000
 """Frames of a kind that are kept in memory."""
 
-FOREIGN = 0.05
+FOREIGN = 0.03
 """Chance of a page to be put into letters without case, and again to be put into letters without spaces."""
 
 Kind: TypeAlias = tuple[str, str, bool]
@@ -104,16 +104,15 @@ def _reframed(page: LabelledPage, frames: Frames, chance: random.Random) -> Fram
 
 
 def _kept(labels: np.ndarray, chance: random.Random) -> np.ndarray:
-    """Which lines stay: all, a stretch of them (some short ones: a document may be a few lines), or those that another
-    extractor might have left."""
+    """Which lines stay: all, a stretch of them, or those that another extractor might have left."""
     keep = np.ones(len(labels), bool)
     kind = chance.random()
-    if kind < 0.16 and len(labels) > 8:
-        length = chance.randint(1, 8) if kind < 0.05 else chance.randint(len(labels) // 4, len(labels))
+    if kind < 0.12 and len(labels) > 8:
+        length = chance.randint(len(labels) // 4, len(labels))
         first = chance.randint(0, len(labels) - length)
         keep[:] = False
         keep[first : first + length] = True
-    elif kind < 0.31:
+    elif kind < 0.27:
         # Most noise is gone already, some of it in whole blocks.
         share = chance.random()
         block = chance.choice((1, 3, 10))
