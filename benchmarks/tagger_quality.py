@@ -63,7 +63,7 @@ from prox.refiners import Draft, Level, Refiner
 from prox.refiners.tagger import TaggerRefiner
 from prox.refiners.tagger.features import FloatArray, LineFeatures
 from prox.refiners.tagger.network import line_logits, line_states
-from prox.refiners.tagger.refiner import load_tagger
+from prox.refiners.tagger.refiner import embedded_tagger, load_tagger
 from prox.runs.bootstrap import bootstrap
 from prox.runs.gold import LineGold, parse_gold
 from prox.runs.score import score_gold
@@ -350,9 +350,9 @@ def report(pages: Sequence[Scored], rules: Mapping[str, Sequence[Scored]], group
     return result
 
 
-def documents(gold: Path, work: Path) -> Record:
-    """The judge of documents in cross-validation, on the line network of the first fold; it needs scikit-learn."""
-    weights = load_tagger(str(work / "fold-0")).weights.lines
+def documents(gold: Path) -> Record:
+    """The judge of documents in cross-validation, on the line network that ships: no document taught that one."""
+    weights = embedded_tagger().weights.lines
 
     def logits_of(features: LineFeatures) -> FloatArray:
         return line_logits(line_states(features, weights), weights)
@@ -435,7 +435,7 @@ def held_back(gold: Path) -> dict[str, Any]:
 
     own = {part: score(TaggerRefiner(Level.CHUNK), gold / part, unseen) for part in GOLD}
     rules = {part: {name: score(rule, gold / part, unseen) for name, rule in RULES.items()} for part in GOLD}
-    return tables(own, rules)
+    return tables(own, rules) | {"documents": documents(gold)}
 
 
 def unseen_by_others(options: Namespace) -> dict[str, Any]:
@@ -453,12 +453,12 @@ def unseen_by_others(options: Namespace) -> dict[str, Any]:
             scored = score(refiner, gold / part, split.unseen)
             if split.name.startswith("fold"):
                 parts[part] += scored
-            elif scored and part == "public":
-                unseen[split.name] = figures(scored)
+            elif scored and part != "extracted":
+                unseen[f"{split.name}, {part}"] = figures(scored)
     for part in parts:
         for name, rule in RULES.items():
             rules[part][name] = score(rule, gold / part, lambda record: True)
-    return tables(parts, rules) | {"unseen": unseen, "documents": documents(gold, options.work)}
+    return tables(parts, rules) | {"unseen": unseen, "documents": documents(gold)}
 
 
 def tables(parts: Mapping[str, list[Scored]], rules: Mapping[str, Mapping[str, list[Scored]]]) -> dict[str, Any]:
