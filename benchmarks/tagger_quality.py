@@ -48,7 +48,7 @@ import torch
 
 from gold import Parser
 from line_rules import RULES
-from prox.adapt.labels import read_labels, sort_out
+from prox.adapt.labels import read_labels, sort_out, with_titles
 from prox.adapt.tagger.documents import cross_validate_documents, document_inputs, every_line
 from prox.adapt.tagger.export import line_arrays, write_weights
 from prox.adapt.tagger.fit import NOISE_THRESHOLD
@@ -147,7 +147,7 @@ def tagger_for(split: Split, gold: Path, work: Path, epochs: int) -> Refiner:
     if not folder.exists():
         unseen = {record["id"] for part in GOLD for record in records(gold / part) if split.unseen(record)}
         pages = sort_out(read_labels([str(gold / part) for part in GOLD])).pages
-        seen = [page for page in pages if page.id not in unseen]
+        seen = [with_titles(page) for page in pages if page.id not in unseen]
         plan = Plan(epochs=epochs)
         network = train(with_second_opinions(seen, Shape(), plan), [], Shape(), plan).eval()
         begun = folder.with_name(f"{folder.name}.part")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prox.adapt.labels import NEUTRAL, LabelledPage, labelled_page, read_labels, read_run, sort_out
+from prox.adapt.labels import NEUTRAL, LabelledPage, labelled_page, read_labels, read_run, sort_out, with_titles
 from prox.document import split_lines
 from prox.errors import UsageError
 from prox.program import Policy, Program, RemoveLines, Replace, execute
@@ -42,6 +42,22 @@ def test_human_gold_keeps_what_is_neutral_and_what_is_doubtful():
     assert page.labels.tolist() == [1, 0, NEUTRAL]
     assert page.partials == ((1, 16, 22),) and page.unsure_lines == {1}
     assert (page.site, page.source, page.language, page.keep) == ("river.example", "made", "en", None)
+
+
+@pytest.mark.parametrize(
+    ("named", "titles", "labels"),
+    [
+        ([2], (2,), [1, 0, 0]),
+        ([0], (0,), [1, 0, NEUTRAL]),
+        ([7, -1, "2", True, None], (), [1, 0, NEUTRAL]),
+        ("2", (), [1, 0, NEUTRAL]),
+        (None, (), [1, 0, NEUTRAL]),
+    ],
+)
+def test_a_neutral_title_is_content_for_who_trains(named, titles, labels):
+    page = labelled_page(GOLD | {"title_lines": named}, "here")
+    assert page.titles == titles and page.labels.tolist() == [1, 0, NEUTRAL]
+    assert with_titles(page).labels.tolist() == labels
 
 
 def test_a_program_labels_the_lines_that_it_removes():

@@ -49,6 +49,7 @@ class LabelledPage:
         source: Who labelled it or where it is from, for the report; "" if nobody says.
         site: What the split goes by: `site_key`, `site`, the host of `url`, or else the id.
         labels: All NEUTRAL where nobody judged the lines.
+        titles: Lines that are the title of the page, where somebody says so.
         partials: Noise inside content lines.
         unsure_lines: Lines in which something is changed that no partial can say.
         program: What labelled the lines, where that was a program.
@@ -62,6 +63,7 @@ class LabelledPage:
     language: str
     text: str
     labels: np.ndarray
+    titles: tuple[int, ...] = ()
     partials: tuple[Place, ...] = ()
     unsure_lines: frozenset[int] = frozenset()
     program: Program | None = None
@@ -138,7 +140,29 @@ def labelled_page(record: dict[str, Any] | Quarantined, place: str) -> LabelledP
     labels = np.array(gold.noise, np.int64)
     labels[list(gold.neutral)] = NEUTRAL
     partials = tuple((line, start, end) for line, places in gold.partials.items() for start, end in places)
-    return replace(page, labels=labels, partials=partials, unsure_lines=gold.unsure)
+    titles = _numbers(record.get("title_lines"), len(labels))
+    return replace(page, labels=labels, titles=titles, partials=partials, unsure_lines=gold.unsure)
+
+
+def with_titles(page: LabelledPage) -> LabelledPage:
+    """The page with its title as content, where nobody is sure of that.
+
+    The texts that people made of pages often begin behind the title, so that gold leaves it neutral. Who trains on a
+    corpus wants to know what a text is called.
+    """
+    unknown = [line for line in page.titles if page.labels[line] == NEUTRAL]
+    if not unknown:
+        return page
+    labels = page.labels.copy()
+    labels[unknown] = 0
+    return replace(page, labels=labels)
+
+
+def _numbers(given: Any, lines: int) -> tuple[int, ...]:
+    """Numbers of lines that a record names beside its labels; anything else there says nothing."""
+    if not isinstance(given, list):
+        return ()
+    return tuple(line for line in given if type(line) is int and 0 <= line < lines)
 
 
 def unlabelled_page(document: Document, fields: Mapping[str, Any]) -> LabelledPage:

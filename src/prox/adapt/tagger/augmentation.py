@@ -73,7 +73,7 @@ def _content(labels: np.ndarray) -> tuple[int, int]:
 
 
 def augmented(page: LabelledPage, frames: Frames, chance: random.Random) -> LabelledPage:
-    """A page in another shape, with labels for its lines; what it marks inside lines is gone."""
+    """A page in another shape, with labels for its lines; what is marked inside lines is gone."""
     frame = _reframed(page, frames, chance)
     keep = _kept(frame.labels, chance)
     texts = [line for line, kept in zip(frame.lines, keep, strict=True) if kept]
@@ -87,7 +87,7 @@ def augmented(page: LabelledPage, frames: Frames, chance: random.Random) -> Labe
         text = without_case(text)
     elif script < 2 * FOREIGN:
         text = without_spaces(text)
-    return replace(page, text=text, labels=frame.labels[keep], partials=())
+    return replace(page, text=text, labels=frame.labels[keep], titles=(), partials=())
 
 
 def _reframed(page: LabelledPage, frames: Frames, chance: random.Random) -> Frame:

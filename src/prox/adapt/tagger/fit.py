@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from prox.adapt.labels import LabelledPage
+from prox.adapt.labels import LabelledPage, with_titles
 from prox.adapt.tagger.documents import (
     DocumentInputs,
     DocumentScores,
@@ -123,7 +123,7 @@ def fit_tagger(gold: Sequence[LabelledPage], run: Sequence[LabelledPage], settin
     for page in pages:
         if page.has_lines:
             of_part[part_of_site(page.site)].append(page)
-    training = [page for page in of_part["training"] if len(page.labels) <= LONGEST_PAGE]
+    training = [with_titles(page) for page in of_part["training"] if len(page.labels) <= LONGEST_PAGE]
     too_long = len(of_part["training"]) - len(training)
     of_part["training"], development = training, of_part["development"]
     noise, content = (sum(_lines_with_text(page, label) for page in training) for label in (1, 0))
