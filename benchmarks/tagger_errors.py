@@ -106,7 +106,7 @@ def main() -> None:
     read: list[Read] = []
     scored: list[Any] = []
     for split in splits():
-        if split.name.startswith("fold"):
+        if split.is_fold:
             refiner = tagger_for(split, options.gold, options.work, options.epochs)
             pages = [page for page in records(public) if split.unseen(page) and page.get("suspect", 0) <= MOST_SUSPECT]
             read += read_pages(refiner, pages)
