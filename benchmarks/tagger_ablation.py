@@ -23,7 +23,7 @@ import torch
 
 from gold import Parser
 from prox.adapt.labels import LabelledPage, read_labels, sort_out, with_titles
-from prox.adapt.tagger import augmentation
+from prox.adapt.tagger import augmentation, strange_content
 from prox.adapt.tagger.export import line_arrays, write_weights
 from prox.adapt.tagger.fit import NOISE_THRESHOLD
 from prox.adapt.tagger.network import Shape
@@ -83,6 +83,10 @@ VARIANTS = (
     Variant("the same with another seed", plan=replace(PLAN, seed=1)),
     Variant("no frames of other pages", changed=constant("FRAMED", 0)),
     Variant("no cut and partly cleaned pages", changed=lambda: patch.object(augmentation, "_kept", whole)),
+    Variant(
+        "no made code, formulas, chats, wrapped lines",
+        changed=lambda: patch.object(strange_content, "CHANCES", (0.0,) * 4),
+    ),
     Variant("no hidden words, no unknown letters", plan=replace(PLAN, unknown_words=0), changed=constant("FOREIGN", 0)),
     Variant("no pages after extractors", wanted=lambda page: page.source not in EXTRACTED),
     Variant("no pages of which some lines are known", wanted=lambda page: page.source != "trafilatura_segments"),

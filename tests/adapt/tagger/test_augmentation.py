@@ -4,10 +4,12 @@ import random
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from prox.adapt.labels import NEUTRAL, LabelledPage
+from prox.adapt.tagger import strange_content
 from prox.adapt.tagger.augmentation import (
     FRAME_LINES,
     MOST_FRAMES,
@@ -18,6 +20,14 @@ from prox.adapt.tagger.augmentation import (
     without_spaces,
 )
 from prox.refiners.tagger.features import CASELESS, IDEOGRAPH, LOWER, UPPER, line_features
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_strange_content():
+    """Which lines these make, and with which labels, is told in test_strange_content.py."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strange_content, "CHANCES", (0.0,) * 4)
+        yield
 
 
 def page(lines, labels, **fields):

@@ -15,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 
 from prox.adapt.labels import LabelledPage
+from prox.adapt.tagger.strange_content import with_strange_content
 
 FRAMED = 0.3
 """Chance of each end of a page that its frame is another page's."""
@@ -75,6 +76,7 @@ def _content(labels: np.ndarray) -> tuple[int, int]:
 def augmented(page: LabelledPage, frames: Frames, chance: random.Random) -> LabelledPage:
     """A page in another shape, with labels for its lines; what is marked inside lines is gone."""
     frame = _reframed(page, frames, chance)
+    frame = Frame(*with_strange_content(frame.lines, frame.labels, _is_content(frame.labels), chance))
     keep = _kept(frame.labels, chance)
     texts = [line for line, kept in zip(frame.lines, keep, strict=True) if kept]
     if chance.random() < 0.3:
