@@ -84,8 +84,8 @@ VARIANTS = (
     Variant("no frames of other pages", changed=constant("FRAMED", 0)),
     Variant("no cut and partly cleaned pages", changed=lambda: patch.object(augmentation, "_kept", whole)),
     Variant(
-        "no made code, formulas, chats, wrapped lines",
-        changed=lambda: patch.object(strange_content, "CHANCES", (0.0,) * 4),
+        "no code, formulas, tables, chats, wrapped lines",
+        changed=lambda: patch.object(strange_content, "CHANCES", (0.0,) * 5),
     ),
     Variant("no hidden words, no unknown letters", plan=replace(PLAN, unknown_words=0), changed=constant("FOREIGN", 0)),
     Variant("no pages after extractors", wanted=lambda page: page.source not in EXTRACTED),

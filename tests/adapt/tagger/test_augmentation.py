@@ -26,7 +26,7 @@ from prox.refiners.tagger.features import CASELESS, IDEOGRAPH, LOWER, UPPER, lin
 def no_strange_content():
     """Which lines these make, and with which labels, is told in test_strange_content.py."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(strange_content, "CHANCES", (0.0,) * 4)
+        patch.setattr(strange_content, "CHANCES", (0.0,) * 5)
         yield
 
 

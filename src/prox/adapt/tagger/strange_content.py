@@ -1,15 +1,17 @@
-"""Content of kinds that nobody labelled, made from pages: code, formulas, chats, wrapped lines.
+"""Content of kinds that nobody labelled, in pages: code, formulas, tables of numbers, chats, wrapped lines.
 
 The labelled pages are nearly all articles, threads and shops. A tagger that has seen nothing else takes a line of code
 or a formula for a menu, since both are short and end without a full stop.
 """
 
+import keyword
 import random
 import re
 import sysconfig
 import textwrap
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,8 +20,8 @@ import numpy as np
 Lines: TypeAlias = tuple[list[str], np.ndarray]
 """Lines with their labels."""
 
-CHANCES = (0.03, 0.03, 0.03, 0.03)
-"""Of a page to be wrapped, to become a chat, to contain code, to contain formulas."""
+CHANCES = (0.03, 0.03, 0.03, 0.03, 0.02)
+"""Of a page to be wrapped, to become a chat, to contain code, formulas, a table of numbers."""
 
 _SENTENCE_END = re.compile(r"(?<=[.!?]) +")
 _SYLLABLES = (
@@ -52,7 +54,7 @@ def with_strange_content(lines: list[str], labels: np.ndarray, content: np.ndarr
     """
     drawn = chance.random()
     makers: Sequence[Callable[[list[str], np.ndarray, np.ndarray, random.Random], Lines]]
-    makers = (_wrapped, _as_chat, _with_code, _with_formulas)
+    makers = (_wrapped, _as_chat, _with_code, _with_formulas, _with_numbers)
     if content.any():
         for share, make in zip(CHANCES, makers, strict=True):
             if drawn < share:
@@ -93,16 +95,30 @@ def _with_code(lines: list[str], labels: np.ndarray, content: np.ndarray, chance
     source = chance.choice(_sources()).read_text("utf-8", errors="replace").split("\n")
     first = chance.randrange(len(source))
     code = source[first : first + chance.randint(4, 60)]
-    if chance.random() < 0.5:
-        code = [_with_braces(line) for line in code]
+    code = chance.choice((_as_it_is, _with_braces, _with_capitals))(code)
     return _inserted([code], lines, labels, content, chance)
 
 
-def _with_braces(line: str) -> str:
+def _as_it_is(code: list[str]) -> list[str]:
+    return code
+
+
+def _with_braces(code: list[str]) -> list[str]:
     """As it might stand in a language of that kind."""
-    if not line.strip() or line.endswith((",", "(", "[", "{")):
-        return line
-    return line[:-1] + " {" if line.endswith(":") else line + ";"
+    open_ends = (",", "(", "[", "{")
+    return [
+        line if not line.strip() or line.endswith(open_ends) else line[:-1] + " {" if line.endswith(":") else line + ";"
+        for line in code
+    ]
+
+
+def _with_capitals(code: list[str]) -> list[str]:
+    """As it might stand in a language whose keywords are written so."""
+    shouted = [_KEYWORD.sub(lambda word: word[0].upper(), line).rstrip(":") for line in code]
+    return [line + ";" if line.strip() and not after.strip() else line for line, after in pairwise([*shouted, ""])]
+
+
+_KEYWORD = re.compile(rf"\b(?:{'|'.join(keyword.kwlist)})\b")
 
 
 @cache
@@ -113,6 +129,18 @@ def _sources() -> tuple[Path, ...]:
 
 def _with_formulas(lines: list[str], labels: np.ndarray, content: np.ndarray, chance: random.Random) -> Lines:
     return _inserted([_formula_lines(chance) for _ in range(chance.randint(1, 6))], lines, labels, content, chance)
+
+
+def _with_numbers(lines: list[str], labels: np.ndarray, content: np.ndarray, chance: random.Random) -> Lines:
+    """A table, with a name at the head of each row or without."""
+    between = chance.choice(("  ", "\t", " | ", ", ", " "))
+    digits, names = [chance.randint(0, 3) for _ in range(chance.randint(2, 7))], chance.random() < 0.5
+    rows = []
+    for _ in range(chance.randint(4, 40)):
+        cells = [f"{chance.lognormvariate(3, 2):.{places}f}" for places in digits]
+        name = "".join(chance.choices(_SYLLABLES, k=2)).capitalize()
+        rows.append(between.join([name, *cells] if names else cells))
+    return _inserted([rows], lines, labels, content, chance)
 
 
 def _formula_lines(chance: random.Random) -> list[str]:
