@@ -1,7 +1,19 @@
 import threading
 import time
 
+import orjson
+
+from prox.refiners import Level
 from prox.runs.costs import StageCost, Stopwatch, inference_flops
+from prox.runs.record import shown_cost
+from prox.runs.stages import Stage
+
+
+class AnyRefiner:
+    level, window, fingerprint = Level.CHUNK, None, "any"
+
+    def refine(self, chunks):
+        raise NotImplementedError
 
 
 def test_costs_add_up():
@@ -33,3 +45,11 @@ def test_seconds_that_threads_share_count_once():
     elapsed = time.monotonic() - start
     assert 0.19 < stopwatch.take() <= elapsed
     assert stopwatch.take() == 0.0
+
+
+def test_what_a_large_corpus_costs_can_be_written():
+    """60B tokens through 0.31B parameters are 3.7e19 FLOPs, and JSON integers of orjson end at 1.8e19."""
+    model = Stage("vllm:m", AnyRefiner(), language_model=True, parameters=313_324_800)
+    shown = shown_cost(model, StageCost(tokens_in=60 * 10**9))
+    assert orjson.loads(orjson.dumps(shown))["flops"] == 2 * 313_324_800 * 60 * 10**9
+    assert shown_cost(model, StageCost(tokens_in=7))["flops"] == 2 * 313_324_800 * 7

@@ -8,6 +8,7 @@ import typer
 
 from prox.cli.adapt import adapt
 from prox.cli.annotate import annotate
+from prox.cli.cost import cost
 from prox.cli.distill import distill
 from prox.cli.doctor import doctor
 from prox.cli.execute import execute
@@ -27,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (refine, status, preview, execute, score, doctor):
+for verb in (refine, status, preview, execute, score, doctor, cost):
     app.command()(verb)
 app.add_typer(annotate, name="annotate")
 app.command()(distill)

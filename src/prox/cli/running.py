@@ -227,5 +227,5 @@ def _cost_table(costs: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _flops(count: int | None) -> str:
+def _flops(count: float | None) -> str:
     return "–" if count is None else f"{count:.2g}"

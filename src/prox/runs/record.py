@@ -48,14 +48,19 @@ def shown_cost(stage: Stage, cost: StageCost) -> dict[str, Any]:
     flops = None
     if stage.language_model and stage.parameters is not None:
         flops = inference_flops(stage.parameters, cost.tokens_in, cost.tokens_out)
-    figures |= {"parameters": stage.parameters, "flops": flops}
+    figures |= {"parameters": stage.parameters, "flops": _storable(flops)}
     if isinstance(stage.refiner, CascadeRefiner):
         figures["share_sent"] = share = cost.words_sent / cost.words if cost.words else 0.0
         # As many tokens a word as in what was sent.
-        figures["flops_saved"] = round(flops / share - flops) if flops and share else None
+        figures["flops_saved"] = _storable(round(flops / share - flops)) if flops and share else None
     else:
         del figures["words_sent"]
     return figures
+
+
+def _storable(flops: int | None) -> int | float | None:
+    """Integers of JSON end at 64 bits here; 60B tokens through 0.3B parameters need more."""
+    return flops if flops is None or flops < 2**63 else float(flops)
 
 
 def shown_recipe(recipe: Recipe) -> dict[str, Any]:
