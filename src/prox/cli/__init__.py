@@ -8,6 +8,7 @@ import typer
 
 from prox.cli.adapt import adapt
 from prox.cli.annotate import annotate
+from prox.cli.compare import compare
 from prox.cli.cost import cost
 from prox.cli.distill import distill
 from prox.cli.doctor import doctor
@@ -37,6 +38,7 @@ app.command()(distill)
 app.add_typer(adapt)
 app.command()(pretrain)
 app.command()(evaluate)
+app.command()(compare)
 
 
 @app.callback(invoke_without_command=True)
@@ -51,7 +53,7 @@ def _version(version: bool = typer.Option(False, "--version", help="Show the ver
 def main() -> None:
     """Run the command; a problem that a person can solve is one line, never a traceback."""
     verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
-    if verb not in ("adapt", "pretrain", "evaluate") and not any(
+    if verb not in ("adapt", "pretrain", "evaluate", "compare") and not any(
         sign in word for word in sys.argv for sign in ("transformers:", "vllm:", "--recipe")
     ):
         limit_threads()  # a language model on the CPU wants all cores

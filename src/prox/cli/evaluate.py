@@ -77,7 +77,7 @@ def evaluate(
     Example: prox evaluate --group raw=raw-1,raw-2 --group refined=refined-1,refined-2 --suite prox --text clean.jsonl
     """
     _check_packages()
-    _be_quiet()
+    be_quiet()
 
     import orjson
 
@@ -117,7 +117,7 @@ def _check_packages() -> None:
         raise UsageError(f"prox evaluate needs {', '.join(missing)}: pip install 'prox-refine[evaluate]'")
 
 
-def _be_quiet() -> None:
+def be_quiet() -> None:
     """A log gets one line a step, and no progress bars: libraries read this when they are imported."""
     if not sys.stderr.isatty():
         os.environ.setdefault("TQDM_DISABLE", "1")

@@ -15,20 +15,26 @@ _LOG_WIDTH = 100
 
 def show(report: Mapping[str, Any]) -> None:
     """Print tables to standard output."""
-    console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, _LOG_WIDTH)
+    console = console_for()
     for model in report["models"]:
         console.print(Text(visible(f"{model['letter']}  {model['model']}")), soft_wrap=True)
-    rows = list(_in_order(report))
+    rows = list(in_order(report))
     console.print(_figures(rows, len(report["models"]) > 1))
     if report["groups"]:
-        console.print(_groups(rows))
-    for line in _notes(report):
+        console.print(groups_table(rows))
+    for line in notes(report):
         console.print(Text(visible(line)), soft_wrap=True)
 
 
-def _in_order(report: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+def console_for() -> Console:
+    """Standard output; wide enough where it is no terminal."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, _LOG_WIDTH)
+    return console
+
+
+def in_order(report: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
     """All rows, each suite followed by its mean."""
     rows: list[dict[str, Any]] = []
     suites = {suite["suite"]: suite for suite in report["suites"]}
@@ -93,7 +99,7 @@ def _number(row: Mapping[str, Any], value: float | None, sign: str = "") -> str:
     return f"{value:{sign}.4f}" if row["metric"] == "bits_per_byte" else f"{value:{sign}.3f}"
 
 
-def _groups(rows: Sequence[Mapping[str, Any]]) -> Table:
+def groups_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     columns = [Column(name, justify="right") for name in ("mean", "spread", "less", "", "95 % (t)")]
     table = Table(Column("task", overflow="fold"), Column("group", overflow="fold"), *columns, title="Over seeds")
     for row in rows:
@@ -116,7 +122,7 @@ def _groups(rows: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def _notes(report: Mapping[str, Any]) -> list[str]:
+def notes(report: Mapping[str, Any]) -> list[str]:
     lines: list[str] = []
     missing: dict[str, list[str]] = {}
     for row in report["rows"]:

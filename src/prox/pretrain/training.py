@@ -33,7 +33,7 @@ __all__ = ["Progress", "Result", "Settings", "pretrain"]
 BETAS = (0.9, 0.95)
 WEIGHT_DECAY = 0.1
 LARGEST_GRADIENT = 1.0
-"""Betas and clipping are those of the released training code of ProX, the weight decay (of all parameters) is published."""
+"""Betas and clipping are those of ProX's released training code; the weight decay, of all parameters, is published."""
 
 MODEL, TOKENIZER, TOKENS, CHECKPOINTS = "model", "tokenizer", "tokens", "checkpoints"
 

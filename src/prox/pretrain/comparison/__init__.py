@@ -1,0 +1,1 @@
+"""Corpora compared by what small models learn from them."""

@@ -1,0 +1,83 @@
+"""All trainings of a comparison, several at once, each continued where it was interrupted."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prox.errors import ProxError, RunError
+from prox.pretrain.comparison.corpora import Corpus
+from prox.pretrain.settings import Settings
+
+Done = Callable[["Training", dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A model: one corpus, one seed."""
+
+    corpus: Corpus
+    seed: int
+    settings: Settings
+
+    @property
+    def model(self) -> Path:
+        return Path(self.settings.output) / "model"
+
+
+def train_all(trainings: Sequence[Training], workers: int, done: Done) -> list[dict[str, Any]]:
+    """The records (`pretrain.json`) of all trainings, in their order.
+
+    Each is bit for bit what it would be alone, with as many threads: `workers` of them share the cores.
+
+    Args:
+        done: Told of each as it ends.
+
+    Raises:
+        UsageError, RunError: Of the first training that failed; those that ran beside it are ended first.
+    """
+    records: dict[int, dict[str, Any]] = {}
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_limit_threads, initargs=(threads,)) as pool:
+        running: dict[Future[dict[str, Any]], int] = {
+            pool.submit(_train, training.settings): place for place, training in enumerate(trainings)
+        }
+        try:
+            while running:
+                ended, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    place = running.pop(future)
+                    records[place] = _result(future, trainings[place])
+                    done(trainings[place], records[place])
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [records[place] for place in range(len(trainings))]
+
+
+def _result(future: "Future[dict[str, Any]]", training: Training) -> dict[str, Any]:
+    try:
+        return future.result()
+    except ProxError as error:
+        raise type(error)(f"{training.corpus.name}, seed {training.seed}: {error}") from error
+    except RuntimeError as error:  # BrokenProcessPool among them: killed, or out of memory
+        raise RunError(
+            f"{training.corpus.name}, seed {training.seed}: the process ended ({error}). Perhaps the memory is too "
+            "small for so many at once: lower --workers. The same command goes on"
+        ) from error
+
+
+def _limit_threads(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def _train(settings: Settings) -> dict[str, Any]:
+    from prox.pretrain.training import pretrain
+
+    return pretrain(settings).record
