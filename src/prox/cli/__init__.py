@@ -11,6 +11,7 @@ from prox.cli.annotate import annotate
 from prox.cli.cost import cost
 from prox.cli.distill import distill
 from prox.cli.doctor import doctor
+from prox.cli.evaluate import evaluate
 from prox.cli.execute import execute
 from prox.cli.preview import preview
 from prox.cli.refine import refine
@@ -33,6 +34,7 @@ for verb in (refine, status, preview, execute, score, doctor, cost):
 app.add_typer(annotate, name="annotate")
 app.command()(distill)
 app.add_typer(adapt)
+app.command()(evaluate)
 
 
 @app.callback(invoke_without_command=True)
@@ -47,7 +49,7 @@ def _version(version: bool = typer.Option(False, "--version", help="Show the ver
 def main() -> None:
     """Run the command; a problem that a person can solve is one line, never a traceback."""
     verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
-    if verb != "adapt" and not any(
+    if verb not in ("adapt", "evaluate") and not any(
         sign in word for word in sys.argv for sign in ("transformers:", "vllm:", "--recipe")
     ):
         limit_threads()  # a language model on the CPU wants all cores

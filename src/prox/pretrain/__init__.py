@@ -1,1 +1,1 @@
-"""Small models trained on refined text: what they cost, how they are trained and judged."""
+"""Small language models on raw and refined text: training, evaluation, comparison, and what it costs."""

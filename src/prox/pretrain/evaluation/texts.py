@@ -1,0 +1,64 @@
+"""Bits per byte of a model on the documents of clean text files."""
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from prox.corpora import CorpusFile, Preset, Quarantined, choose_presets, decode, find_files, read_blocks
+from prox.errors import ProxError
+from prox.pretrain.evaluation.byte_likelihood import bits_per_byte
+from prox.pretrain.evaluation.models import LoadedModel
+from prox.pretrain.evaluation.results import Item, Result
+
+
+class HeldOut:
+    """The documents of a file, a folder or a glob, read anew for each model."""
+
+    def __init__(self, path: str, corpus: str | None = None, text_field: str | None = None) -> None:
+        """Look into the files.
+
+        Raises:
+            UsageError: The path is wrong, or no file has a text.
+        """
+        self.name = path.rstrip("/").rpartition("/")[2]
+        self._files: Sequence[CorpusFile] = find_files(path)
+        presets, _ = choose_presets(self._files, corpus, text_field)
+        self._presets: Mapping[str, Preset] = presets
+
+    def fingerprint(self, context: int) -> str:
+        """Changes whenever the same model could get other figures."""
+        files = [(file.path, file.size, file.version, self._presets[file.path].text_field) for file in self._files]
+        return hashlib.sha256(repr((files, context)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+    def score(self, loaded: LoadedModel, context: int) -> Result | str:
+        """Bits per byte of every document, or why that failed."""
+        keys: list[str] = []
+        unreadable: list[int] = []
+        try:
+            likelihood = bits_per_byte(loaded.model, loaded.tokenizer, self._texts(keys, unreadable), context)
+        except (ProxError, RuntimeError) as error:  # RuntimeError: the memory of a GPU, a context that is too long
+            return str(error).partition("\n")[0]
+        if not likelihood.bytes.sum():
+            return "there is no text"
+        if not math.isfinite(likelihood.nats.sum()):
+            return "the model gives no probabilities (NaN or infinite): did its training diverge?"
+        items = tuple(
+            Item(key, nats / math.log(2), float(size))
+            for key, nats, size in zip(keys, likelihood.nats.tolist(), likelihood.bytes.tolist(), strict=True)
+        )
+        notes = (f"{sum(unreadable):,} records have no text that can be read",) if unreadable else ()
+        figures = {"bytes": float(likelihood.bytes.sum()), "documents": float(len(items))}
+        return Result("bits_per_byte", False, items, figures, context=context, notes=notes)
+
+    def _texts(self, keys: list[str], unreadable: list[int]) -> Iterator[str]:
+        for file in self._files:
+            for block in read_blocks(file):
+                if isinstance(block, Quarantined):
+                    unreadable.append(1)
+                    continue
+                batch = decode(block, self._presets[file.path])
+                if batch.quarantined:
+                    unreadable.append(len(batch.quarantined))
+                for document in batch.documents:
+                    keys.append(f"{len(keys)}:{hashlib.sha256(document.text.encode()).hexdigest()[:12]}")
+                    yield document.text
