@@ -26,11 +26,10 @@ from typing import Any
 import numpy as np
 
 from gold import Parser
-from prox.adapt.tagger.train import Plan
 from prox.chunking import Chunk
 from prox.refiners import Refiner
 from prox.runs.gold import LineGold, parse_gold
-from tagger_quality import GOLD, MOST_SUSPECT, Record, figures, records, score, splits, tagger_for
+from tagger_quality import GOLD, MOST_SUSPECT, SHORT, Record, figures, records, score, splits, tagger_for
 
 CONFIDENT = 0.1
 """Of the probability that a label has, at most."""
@@ -98,7 +97,6 @@ def show(page: Read) -> None:
 def main() -> None:
     parser = Parser(__doc__, *GOLD)
     parser.add_argument("--work", type=Path, default=Path("build/tagger-quality"), help="(default: %(default)s)")
-    parser.add_argument("--epochs", type=int, default=Plan().epochs, help="(default: %(default)s)")
     parser.add_argument("--worst", type=int, default=0, metavar="N")
     parser.add_argument("--doubtful", type=Path, metavar="FILE")
     options = parser.parse()
@@ -107,7 +105,7 @@ def main() -> None:
     scored: list[Any] = []
     for split in splits():
         if split.is_fold:
-            refiner = tagger_for(split, options.gold, options.work, options.epochs)
+            refiner = tagger_for(split, options.gold, options.work, SHORT)
             pages = [page for page in records(public) if split.unseen(page) and page.get("suspect", 0) <= MOST_SUSPECT]
             read += read_pages(refiner, pages)
             if options.doubtful:

@@ -1,8 +1,9 @@
-"""What `prox evaluate` found, as tables that fit into 80 columns."""
+"""What `prox evaluate` found, as tables; where they are too wide, names are folded and numbers are not."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
@@ -17,7 +18,9 @@ def show(report: Mapping[str, Any]) -> None:
     """Print tables to standard output."""
     console = console_for()
     for model in report["models"]:
-        console.print(Text(visible(f"{model['letter']}  {model['model']}")), soft_wrap=True)
+        of = ", ".join(name for name, members in report["groups"].items() if model["model"] in members)
+        name = f"{model['letter']}  {model['model']}" + (f" ({of})" if of else "")
+        console.print(Text(visible(name)), soft_wrap=True)
     rows = list(in_order(report))
     console.print(_figures(rows, len(report["models"]) > 1))
     if report["groups"]:
@@ -49,24 +52,23 @@ def in_order(report: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
 
 
 def _figures(rows: Sequence[Mapping[str, Any]], several: bool) -> Table:
-    letter = [Column("")] if several else []
-    columns = [
-        Column(name, justify="right") for name in ("value", "s.e.", *(("less", "", "95 %", "p") if several else ()))
-    ]
-    table = Table(Column("task", overflow="fold"), Column("figure", overflow="fold"), *letter, *columns)
+    """A row for each task and model; of several models, the figure stands below the task, beside the second."""
+    names = ["value", "s.e.", *(("less", "", "95 %", "p") if several else ())]
+    columns = [Column(name, justify="right", no_wrap=True) for name in names]
+    between = [Column("")] if several else [Column("figure", overflow="fold")]
+    table = Table(Column("task", overflow="fold"), *between, *columns, box=box.SIMPLE_HEAD)
     for row in rows:
         differences = {each["letter"]: each for each in row["differences"]}
         cells = row["models"]
+        labels = [Text(visible(row["name"])), Text(visible(_metric(row)))]
         for place, cell in enumerate(cells):
-            names = [Text("")] * 2 if place else [Text(visible(row["name"])), Text(visible(_metric(row)))]
-            own = [cell["letter"]] if several else []
+            label = [labels[place] if place < 2 else Text(""), cell["letter"]] if several else labels
             value = _number(row, cell["value"]) if cell["value"] is not None else _nothing(row, cell)
             apart = _apart(row, differences.get(cell["letter"])) if several else []
-            style = "bold" if row.get("is_mean") else None
             last = place == len(cells) - 1 and (several or row.get("is_mean", False))
-            table.add_row(
-                *names, *own, value, _number(row, cell.get("standard_error")), *apart, style=style, end_section=last
-            )
+            style = "bold" if row.get("is_mean") else None
+            error = _number(row, cell.get("standard_error"))
+            table.add_row(*label, value, error, *apart, style=style, end_section=last)
     return table
 
 
@@ -100,8 +102,14 @@ def _number(row: Mapping[str, Any], value: float | None, sign: str = "") -> str:
 
 
 def groups_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    columns = [Column(name, justify="right") for name in ("mean", "spread", "less", "", "95 % (t)")]
-    table = Table(Column("task", overflow="fold"), Column("group", overflow="fold"), *columns, title="Over seeds")
+    columns = [Column(name, justify="right", no_wrap=True) for name in ("mean", "spread", "less", "", "95 % (t)")]
+    table = Table(
+        Column("task", overflow="fold"),
+        Column("group", overflow="fold"),
+        *columns,
+        title="Over seeds",
+        box=box.SIMPLE_HEAD,
+    )
     for row in rows:
         apart = {each["group"]: each for each in row["group_differences"]}
         for place, each in enumerate(row["groups"]):

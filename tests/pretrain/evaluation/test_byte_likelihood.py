@@ -94,16 +94,18 @@ def test_the_order_of_documents_and_their_company_change_nothing(loaded):
     assert forwards[5] == pytest.approx(bits_per_byte(*loaded, [texts[5]], 16).nats[0], rel=1e-4)
 
 
-def test_a_tokenizer_that_knows_not_all_bytes_is_refused(loaded):
+@pytest.mark.parametrize("unknown", ["<unk>", None])
+def test_a_tokenizer_that_has_no_tokens_for_the_text_is_refused(loaded, unknown):
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    words = Tokenizer(models.WordLevel({"<unk>": 0, "<s>": 1, "fox": 2}, unk_token="<unk>"))
-    words.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, bos_token="<s>", unk_token="<unk>")
-    assert bits_per_byte(loaded[0], tokenizer, ["fox fox"], 64).nats[0] > 0
-    with pytest.raises(UsageError, match="no tokens for some of the text of document 1"):
-        bits_per_byte(loaded[0], tokenizer, ["fox", "fox dog"], 64)
+    letters = {"<unk>": 0, "<s>": 1, "f": 2, "o": 3, "x": 4}
+    few = Tokenizer(models.BPE(letters, [], unk_token=unknown))  # without unk_token it drops what it does not know
+    few.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=few, bos_token="<s>", unk_token=unknown)
+    assert bits_per_byte(loaded[0], tokenizer, ["fox fox", "xo" * 2000 + "d"], 64).nats[0] > 0
+    with pytest.raises(UsageError, match="no tokens for 2 of 9 characters"):
+        bits_per_byte(loaded[0], tokenizer, ["fox", "dog of"], 64)
 
 
 def test_a_tokenizer_without_a_token_to_begin_with_is_refused(loaded):

@@ -354,10 +354,7 @@ def test_code_stays_with_its_indentation(name, first, last, editor):
     [
         ("page-001", ["Skip to content", "Home", "News", "Species A–Z", "Gear", "Forum", "Log in | Register"]),
         ("page-001", ["Subscribe", "You may also like", "« Previous article | Next article »", "Reply", "Back to top"]),
-        (
-            "page-008",
-            ["Skip to content", "Type / to search", "Home / Guide / Retry", "← Timeouts     Circuit breakers →"],
-        ),
+        ("page-008", ["Skip to content", "Type / to search", "Home / Guide / Retry"]),
         ("page-013", ["Log in / create account", "Jump to: navigation, search"]),
     ],
 )

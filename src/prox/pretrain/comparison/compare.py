@@ -196,7 +196,8 @@ def _evaluate(
     models = models_of([], groups)
     context = common_context(models.names, None) if texts else 0
     store = Store(str(folder / EVALUATION))
-    return compare(models, measure(models.names, tasks, texts, context, None, wanted.batch_size, store, say))
+    measured = measure(models.names, tasks, texts, context, None, wanted.batch_size, store, say)
+    return compare(models, measured) | {"limit": None}
 
 
 def _json(record: Mapping[str, Any]) -> bytes:
