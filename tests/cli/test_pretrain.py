@@ -25,7 +25,13 @@ def test_a_model_is_trained_and_the_same_command_finds_it_done(prox, corpus, tmp
         file.write("not json\n")
     code, out, err = prox("pretrain", corpus, tmp_path / "model", *SMALL)
     assert code == 0 and "step 5 of 5, loss" in err and "tokens/s" in err
-    for shown in ("documents read", "left out: invalid JSON", "epochs", "FLOPs (6 N D)", f"→ {tmp_path / 'model/model'}"):
+    for shown in (
+        "documents read",
+        "left out: invalid JSON",
+        "epochs",
+        "FLOPs (6 N D)",
+        f"→ {tmp_path / 'model/model'}",
+    ):
         assert shown in out, out
     before = (tmp_path / "model/model/model.safetensors").stat().st_mtime_ns
     code, out, err = prox("pretrain", corpus, tmp_path / "model", *SMALL, "--json")
@@ -59,6 +65,7 @@ def test_a_wrong_call_says_what_is_wrong(prox, corpus, tmp_path, arguments, mess
     given = [each.format(corpus=corpus, tmp=tmp_path) for each in arguments]
     code, out, err = prox("pretrain", *given)
     assert (code, out) == (2, "") and message in err and "Traceback" not in err
+    assert not (tmp_path / "new").exists()
 
 
 def test_help_has_an_example(prox):

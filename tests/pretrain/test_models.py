@@ -11,7 +11,7 @@ from tiny_models import make_tiny_llama
 from transformers import AutoModelForCausalLM, GPTNeoXConfig, MistralConfig
 
 from prox.errors import UsageError
-from prox.pretrain.models import Size, config_of, load_model, new_model, size_of, vocabulary_for
+from prox.pretrain.models import Size, check_fits, config_of, load_model, new_model, size_of, vocabulary_for
 from prox.pretrain.presets import get_preset
 from prox.pretrain.schedule import Schedule
 from prox.pretrain.tokens import Sequences
@@ -80,7 +80,8 @@ def test_a_model_is_loaded_in_32_bits_whatever_it_is_stored_in(tmp_path):
     ):
         folder = tmp_path / config.model_type
         AutoModelForCausalLM.from_config(config).to(torch.bfloat16).save_pretrained(folder)
-        model = load_model(str(folder), 128, 300)
+        check_fits(str(folder), 128, 300)
+        model = load_model(str(folder))
         assert model.config.model_type == config.model_type
         assert {each.dtype for each in model.parameters()} == {torch.float32}
 
@@ -90,13 +91,16 @@ def test_a_model_is_loaded_in_32_bits_whatever_it_is_stored_in(tmp_path):
 )
 def test_a_model_that_is_not_for_the_training_is_refused(llama, context, tokens, message):
     with pytest.raises(UsageError, match=message):
-        load_model(llama, context, tokens)
+        check_fits(llama, context, tokens)
 
 
 def test_a_model_that_is_not_there_is_told(tmp_path):
     with pytest.raises(UsageError, match="there is no folder"):
-        load_model(str(tmp_path / "none"), 8, 8)
+        check_fits(str(tmp_path / "none"), 8, 8)
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/config.json").write_text('{"model_type": "llama"}')
     with pytest.raises(UsageError, match="cannot load the model"):
-        load_model(str(tmp_path / "broken"), 8, 8)
+        load_model(str(tmp_path / "broken"))
+    (tmp_path / "broken/config.json").write_text("{")
+    with pytest.raises(UsageError, match="cannot load the model"):
+        check_fits(str(tmp_path / "broken"), 8, 8)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def documents(folder, encoder):
 
 
 def read_all(path):
-    return [json.loads(line)["text"] for line in open(path)]
+    return [json.loads(line)["text"] for line in Path(path).read_text().splitlines()]
 
 
 def test_documents_stand_one_after_another_with_an_end_of_a_text_behind_each(corpus, encoder, tmp_path):
