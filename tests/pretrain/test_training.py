@@ -15,10 +15,11 @@ pytest.importorskip("accelerate", reason="needs the extra pretrain")
 from safetensors.torch import load_file
 from small_corpus import small, write_corpus
 from tiny_models import make_tiny_llama
+from torch.distributed.checkpoint import filesystem
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from prox.errors import RunError, UsageError
-from prox.pretrain import checkpoints, devices
+from prox.pretrain import devices
 from prox.pretrain.training import pretrain
 
 HERE = Path(__file__).resolve().parent
@@ -187,16 +188,14 @@ def test_a_loss_that_is_no_number_ends_the_training(corpus, tmp_path):
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(unbroken, corpus, tmp_path, monkeypatch):
-    save, saved = checkpoints.checkpoint.save, []
-
-    def full(state, checkpoint_id):
-        if saved:
+    def full(*_, **__):
+        if (tmp_path / "model/checkpoints/step-00000005").exists():
             raise OSError(28, "No space left on device")
-        saved.append(checkpoint_id)
-        save(state, checkpoint_id=checkpoint_id)
+        return write(*_, **__)
 
-    monkeypatch.setattr(checkpoints.checkpoint, "save", full)
-    with pytest.raises(RunError, match=r"step 10 cannot be written.*No space left.*Make room"):
+    write = filesystem._write_item
+    monkeypatch.setattr(filesystem, "_write_item", full)
+    with pytest.raises(RunError, match=r"step 10 cannot be written.*no space left.*Make room"):
         pretrain(small(corpus, tmp_path / "model"))
     assert [path.name for path in (tmp_path / "model/checkpoints").iterdir()] == ["step-00000005"]
     monkeypatch.undo()

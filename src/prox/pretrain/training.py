@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from safetensors import SafetensorError
 from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
@@ -410,7 +411,12 @@ def _run(settings: Settings, loop: _Loop, begun: dict[str, Any], report: Report)
 def _save(folder: Path, model: PreTrainedModel, encoder: Encoder, weights: dict[str, Any]) -> None:
     temporary = folder / f".{MODEL}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary, state_dict=weights)
-    encoder.tokenizer.save_pretrained(temporary)
+    try:
+        model.save_pretrained(temporary, state_dict=weights)
+        encoder.tokenizer.save_pretrained(temporary)
+    except SafetensorError as error:
+        raise RunError(
+            f"the model cannot be written into {folder}: {error}. Make room and run the same command again; it goes on"
+        ) from error
     shutil.rmtree(folder / MODEL, ignore_errors=True)
     temporary.rename(folder / MODEL)
