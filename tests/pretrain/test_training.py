@@ -227,14 +227,27 @@ def test_what_a_launcher_can_do_and_training_cannot_is_refused(monkeypatch, corp
         pretrain(small(corpus, tmp_path / "new"))
 
 
-def test_two_processes_reach_the_weights_of_one(unbroken, corpus, tmp_path):
-    """Over gloo, on CPUs: as GPUs train together, but for what computes."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "prox"]
-    command += ["pretrain", corpus, str(tmp_path / "two"), "--tokenizer", "bpe:300", "--context", "24", "--batch", "4"]
-    command += ["--tokens", str(24 * 4 * 24), "--device-batch", "1", "--checkpoint-every", "9", "--json"]
+def together(*arguments):
+    """Two processes over gloo, on CPUs: as GPUs train together, but for what computes."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *arguments]
     process = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=900)
     assert process.returncode == 0, process.stderr
+    return process
+
+
+def test_two_processes_reach_the_weights_of_one(unbroken, corpus, tmp_path):
+    options = ["--tokenizer", "bpe:300", "--context", "24", "--batch", "4", "--tokens", str(24 * 4 * 24)]
+    options += ["--device-batch", "1", "--checkpoint-every", "9", "--json"]
+    process = together("-m", "prox", "pretrain", corpus, str(tmp_path / "two"), *options)
     record = json.loads(process.stdout)
     assert record["devices"] == 2 and record["tokens"] == unbroken.record["tokens"]
     assert way(load_file(tmp_path / "two/model/model.safetensors"), weights(unbroken)) < 1e-3
     assert process.stderr.count("step 24 of 24") == 1, "both processes speak"
+
+
+def test_a_model_in_shards_reaches_the_same_weights_and_is_saved_whole(unbroken, corpus, tmp_path):
+    process = together(str(HERE / "sharded.py"), corpus, str(tmp_path / "sharded"))
+    assert process.stdout.count("24") == 2, "each process gets the result"
+    assert way(load_file(tmp_path / "sharded/model/model.safetensors"), weights(unbroken)) < 1e-3
+    assert json.loads((tmp_path / "sharded/pretrain.json").read_text())["identity"]["sharded"] is True
+    assert len(AutoTokenizer.from_pretrained(tmp_path / "sharded/model")) == 300
