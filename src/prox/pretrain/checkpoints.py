@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch.distributed import checkpoint
+from torch.distributed.checkpoint import CheckpointException
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 
 from prox.corpora import sync_folder
@@ -47,7 +48,7 @@ def save(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that one process saves alone
             checkpoint.save({"model": weights, "optimizer": moments}, checkpoint_id=temporary)
-    except Exception as error:  # of the kinds of torch
+    except (Exception, CheckpointException) as error:  # of many kinds, of which torch's own is no Exception
         shutil.rmtree(temporary, ignore_errors=True)
         raise RunError(
             f"the checkpoint of step {step:,} cannot be written into {folder}: {_cause(error)}. Make room and run the "
@@ -80,11 +81,15 @@ def load(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             checkpoint.load(stored, checkpoint_id=path)
-    except Exception as error:  # as above
+    except (Exception, CheckpointException) as error:  # as above
         raise RunError(f"the checkpoint {path} cannot be read: {_cause(error)}. Add --start-over") from error
     set_state_dict(model, optimizer, model_state_dict=stored["model"], optim_state_dict=stored["optimizer"])
 
 
-def _cause(error: Exception) -> str:
-    text = str(error).strip().splitlines() or [type(error).__name__]
-    return text[-1].strip()[:300]
+def _cause(error: BaseException) -> str:
+    if isinstance(error, CheckpointException):
+        error = next(iter(error.failures.values()))[0]
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return f"{lines[0].strip()[:200]} (a full disk says so, too)"

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, GPTNeoXConfig, LlamaConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, GPTNeoXConfig, LlamaConfig, PreTrainedModel
 from transformers.utils import is_flash_attn_2_available
-from transformers.utils import logging as transformers_logging
 
 from prox.errors import UsageError
 from prox.pretrain.presets import Shape
@@ -64,8 +63,8 @@ def new_model(config: LlamaConfig | GPTNeoXConfig, seed: int, attention: str = "
     return model
 
 
-def load_model(name: str, context: int, tokens: int, attention: str = "sdpa") -> PreTrainedModel:
-    """A model to train on, in 32 bits: steps of the optimizer are too small for 16.
+def check_fits(name: str, context: int, tokens: int) -> None:
+    """Make sure, by its config alone, that a model can be trained on.
 
     Args:
         name: A folder, or a name on the hub (`NAME@REVISION`).
@@ -73,26 +72,44 @@ def load_model(name: str, context: int, tokens: int, attention: str = "sdpa") ->
         tokens: Of the tokenizer.
 
     Raises:
-        UsageError: It cannot be loaded, or context or tokenizer are not for it.
+        UsageError: It is not there, or context or tokenizer are not for it.
     """
-    transformers_logging.disable_progress_bar()
-    model, _, revision = name.partition("@")
+    model, options = _named(name)
     check_files(model)
+    factory: Any = AutoConfig
+    try:
+        config = factory.from_pretrained(model, **options)
+    except Exception as error:  # hubs have errors of their own
+        raise UsageError(f"cannot load the model {name}: {essence(error)}") from error
+    positions = getattr(config, "max_position_embeddings", None) or math.inf
+    if context > positions:
+        raise UsageError(f"{name} knows contexts of up to {positions:,} tokens, not of {context:,}; take --context")
+    if tokens > config.vocab_size:
+        raise UsageError(
+            f"the tokenizer has {tokens:,} tokens, and {name} only {config.vocab_size:,}; take that of the model"
+        )
+
+
+def load_model(name: str, attention: str = "sdpa") -> PreTrainedModel:
+    """A model to train on, in 32 bits: steps of the optimizer are too small for 16.
+
+    Raises:
+        UsageError: It cannot be loaded.
+    """
+    model, options = _named(name)
     factory: Any = AutoModelForCausalLM
-    options = {"revision": revision} if revision else {}
     try:
         loaded: PreTrainedModel = factory.from_pretrained(
             model, dtype=torch.float32, attn_implementation=attention, **options
         )
     except Exception as error:  # models bring code, and hubs errors of their own
         raise UsageError(f"cannot load the model {name}: {essence(error)}") from error
-    positions = getattr(loaded.config, "max_position_embeddings", None) or math.inf
-    if context > positions:
-        raise UsageError(f"{name} knows contexts of up to {positions:,} tokens, not of {context:,}; take --context")
-    rows = loaded.get_input_embeddings().weight.shape[0]
-    if tokens > rows:
-        raise UsageError(f"the tokenizer has {tokens:,} tokens, and {name} only {rows:,}; take that of the model")
     return loaded
+
+
+def _named(name: str) -> tuple[str, dict[str, str]]:
+    model, _, revision = name.partition("@")
+    return model, {"revision": revision} if revision else {}
 
 
 def best_attention(precision: str) -> str:

@@ -20,7 +20,7 @@ END = "<|endoftext|>"
 _ENDS = (END, "</s>", "<|end_of_text|>", "<eos>", "[EOS]")
 """What a bare tokenizer.json may call it."""
 
-SAMPLE_CHARACTERS = 16_000_000
+SAMPLE_CHARACTERS = 8_000_000
 """Of the corpus that a tokenizer is trained on."""
 
 LEAST_SIZE = 257

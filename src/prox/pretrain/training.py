@@ -13,18 +13,19 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from safetensors import SafetensorError
 from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from prox.errors import RunError
+from prox.errors import RunError, UsageError
 from prox.pretrain import checkpoints, devices, models, record
-from prox.pretrain.corpus import open_corpus
+from prox.pretrain.corpus import Corpus, open_corpus
 from prox.pretrain.schedule import Schedule
 from prox.pretrain.settings import Settings
 from prox.pretrain.tokenizer import Encoder, bpe_size, load_tokenizer, train_tokenizer
 from prox.pretrain.tokens import Sequences, open_sequences, write_tokens
 from prox.pretrain.tracking import Tracker
-from prox.refiners.language_model.model_files import weights_fingerprint
+from prox.refiners.language_model.model_files import check_files, weights_fingerprint
 from prox.runs.lock import locked
 from prox.runs.record import now
 
@@ -33,7 +34,7 @@ __all__ = ["Progress", "Result", "Settings", "pretrain"]
 BETAS = (0.9, 0.95)
 WEIGHT_DECAY = 0.1
 LARGEST_GRADIENT = 1.0
-"""Betas and clipping are those of ProX's released training code; the weight decay, of all parameters, is published."""
+"""The weight decay (of all parameters) is published; betas and clipping are those of ProX's released configurations."""
 
 MODEL, TOKENIZER, TOKENS, CHECKPOINTS = "model", "tokenizer", "tokens", "checkpoints"
 
@@ -120,9 +121,16 @@ def _lock(output: str) -> Iterator[None]:
     if not devices.is_main():
         yield
         return
+    made = not Path(output).exists()
     record.claim(output)
-    with locked(output):
-        yield
+    try:
+        with locked(output):
+            yield
+    except UsageError:
+        if made:
+            with contextlib.suppress(OSError):  # where something was written
+                Path(output).rmdir()
+        raise
 
 
 @contextlib.contextmanager
@@ -144,6 +152,8 @@ def _prepare(settings: Settings, schedule: Schedule, report: Report, start_over:
         _remove(folder)
         known = None
     corpus = open_corpus(settings.input, settings.corpus, settings.text_field, settings.html_to_text)
+    if settings.base is not None:
+        check_files(_named(settings.base)[0])
     own = record.identity(
         settings,
         schedule,
@@ -157,7 +167,26 @@ def _prepare(settings: Settings, schedule: Schedule, report: Report, start_over:
         if known["state"] == "done":
             return
     report(Progress(0, schedule.last_step, tokens_read=0))
+    try:
+        _fill(settings, schedule, report, corpus, known, own)
+    except UsageError:
+        if known is None:  # so that the call can be made again, put right
+            _remove(folder)
+        raise
+
+
+def _fill(
+    settings: Settings,
+    schedule: Schedule,
+    report: Report,
+    corpus: Corpus,
+    known: dict[str, Any] | None,
+    own: dict[str, Any],
+) -> None:
+    folder = Path(settings.output)
     encoder = _encoder(settings, folder)
+    if settings.base is not None:
+        models.check_fits(settings.base, schedule.context, encoder.size)
     begun = known or {"state": "training", "begun": now(), "sessions": 0}
     begun |= {"sessions": begun["sessions"] + 1, "settings": record.shown_settings(settings)}
     begun |= {"schedule": asdict(schedule), "identity": own, "versions": record.shown_versions()}
@@ -259,7 +288,7 @@ def _train(settings: Settings, schedule: Schedule, share: int, begun: dict[str, 
 def _model(settings: Settings, schedule: Schedule, encoder: Encoder, precision: str) -> PreTrainedModel:
     attention = models.best_attention(precision)
     if settings.base is not None:
-        return models.load_model(settings.base, schedule.context, encoder.size, attention)
+        return models.load_model(settings.base, attention)
     shape = settings.chosen.shape
     assert shape is not None  # every preset has a model or a shape
     config = models.config_of(shape, schedule.context, models.vocabulary_for(shape, encoder.size), encoder.end)
@@ -382,7 +411,12 @@ def _run(settings: Settings, loop: _Loop, begun: dict[str, Any], report: Report)
 def _save(folder: Path, model: PreTrainedModel, encoder: Encoder, weights: dict[str, Any]) -> None:
     temporary = folder / f".{MODEL}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary, state_dict=weights)
-    encoder.tokenizer.save_pretrained(temporary)
+    try:
+        model.save_pretrained(temporary, state_dict=weights)
+        encoder.tokenizer.save_pretrained(temporary)
+    except SafetensorError as error:
+        raise RunError(
+            f"the model cannot be written into {folder}: {error}. Make room and run the same command again; it goes on"
+        ) from error
     shutil.rmtree(folder / MODEL, ignore_errors=True)
     temporary.rename(folder / MODEL)
