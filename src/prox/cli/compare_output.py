@@ -40,25 +40,21 @@ def _corpora(report: Mapping[str, Any]) -> Table:
 
 def verdicts(report: Mapping[str, Any]) -> list[str]:
     """For each text and task, which corpora differ from the first one by more than chance between seeds explains."""
+    first = next(iter(report["groups"]))
+    words = f"better than {first}", f"worse than {first}", f"cannot be told from {first}"
     lines = []
     for row in in_order(report):
-        better, worse, unclear = [], [], []
+        found: dict[str, list[str]] = {word: [] for word in words}
         for each in row["group_differences"]:
-            if each["low"] is None or each["low"] <= 0 <= each["high"]:
-                unclear.append(each["group"])
-            else:
-                good = (each["mean"] > 0) == bool(row.get("higher_is_better", True))
-                (better if good else worse).append(each["group"])
-        first = next(iter(report["groups"]))
-        said = [
-            f"{', '.join(names)} {word}"
-            for names, word in (
-                (better, f"better than {first}"),
-                (worse, f"worse than {first}"),
-                (unclear, "cannot be told from it" if better or worse else f"cannot be told from {first}"),
-            )
-            if names
-        ]
-        if said:
-            lines.append(f"{row['name']}: {'; '.join(said)} (95 %, over {report['seeds']} seeds)")
+            found[words[_verdict(each, row.get("higher_is_better", True))]].append(each["group"])
+        if said := [f"{', '.join(names)} {word}" for word, names in found.items() if names]:
+            lines.append(f"{row['name']}: {'; '.join(said)} (95 %, {report['seeds']} seeds)")
     return lines
+
+
+def _verdict(difference: Mapping[str, Any], higher_is_better: bool) -> int:
+    """0 better, 1 worse, 2 nobody knows."""
+    low, high = difference["low"], difference["high"]
+    if low is None or low <= 0 <= high:
+        return 2
+    return int((low > 0) != higher_is_better)
