@@ -356,7 +356,7 @@ def _serve(pipe: Connection, job: Job, settings: tuple[dict[str, str], dict[str,
     fsspec.config.conf.update(settings[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _end_with_parent()
+    end_with_parent()
     pa.set_cpu_count(1)
     try:
         worker = Worker(job.recipe, job.schema, job.aside)
@@ -383,7 +383,7 @@ def _picklable(error: ProxError) -> ProxError:
     return copy
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """A main process that is killed cannot end its workers, and one that hangs in foreign code hears nothing else."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):

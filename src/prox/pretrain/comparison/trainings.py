@@ -11,6 +11,7 @@ from typing import Any
 from prox.errors import ProxError, RunError
 from prox.pretrain.comparison.corpora import Corpus
 from prox.pretrain.settings import Settings
+from prox.runs.supervisor import end_with_parent
 
 Done = Callable[["Training", dict[str, Any]], None]
 
@@ -42,7 +43,7 @@ def train_all(trainings: Sequence[Training], workers: int, done: Done) -> list[d
     records: dict[int, dict[str, Any]] = {}
     threads = max(1, (os.cpu_count() or 1) // workers)
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_limit_threads, initargs=(threads,)) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(threads,)) as pool:
         running: dict[Future[dict[str, Any]], int] = {
             pool.submit(_train, training.settings): place for place, training in enumerate(trainings)
         }
@@ -71,9 +72,10 @@ def _result(future: "Future[dict[str, Any]]", training: Training) -> dict[str, A
         ) from error
 
 
-def _limit_threads(threads: int) -> None:
+def _begin(threads: int) -> None:
     import torch
 
+    end_with_parent()
     torch.set_num_threads(threads)
 
 
