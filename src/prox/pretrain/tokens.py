@@ -107,8 +107,8 @@ def write_tokens(
     if state["tokens"] <= context:
         bad = "".join(f"; {count:,} records: {kind}" for kind, count in state["quarantined"].items())
         raise UsageError(
-            f"the corpus has {state['tokens']:,} tokens (documents: {state['documents']:,}), which is not one sequence of "
-            f"{context:,}{bad}. Give it more text, or take a smaller --context"
+            f"the corpus has {state['tokens']:,} tokens (documents: {state['documents']:,}), which is not one sequence "
+            f"of {context:,}{bad}. Give it more text, or take a smaller --context"
         )
     return {
         "files": len(corpus.files),
