@@ -72,7 +72,7 @@ def test_another_batch_has_the_same_tokens_and_another_rate_the_same_relation():
         ({"context": 0}, "context is 0"),
         ({"learning_rate": float("nan")}, "learning rate is nan"),
         ({"last_learning_rate": 1.0}, "last learning rate is 1.0"),
-        ({"warm_up": 489}, "warm-up takes 489 of 488 steps"),
+        ({"warm_up": 2000}, "warm-up takes 2,000 of 1,953 steps"),
         ({"tokens": 0}, "tokens is 0"),
         ({"preset": "tlm-xl"}, 'no preset "tlm-xl" to train by. Did you mean "tlm-xs"'),
         ({"preset": "pythia-1b", "last_learning_rate": 0.0}, "it must be above 0"),

@@ -12,11 +12,11 @@ from prox.pretrain.training import pretrain
 
 
 @pytest.mark.parametrize("name", ["trackio", "wandb"])
-def test_every_step_is_sent_to_the_tracker_under_the_name_of_the_folder(corpus, tmp_path, monkeypatch, name):
+def test_every_step_is_sent_to_the_tracker_under_the_name_of_the_folder(corpus, tmp_path, monkeypatch, capsys, name):
     """Against a module with the calls that both packages share; neither is called over the network here."""
     calls = []
     fake = SimpleNamespace(
-        init=lambda **given: calls.append(("init", given)),
+        init=lambda **given: calls.append(("init", given)) or print("a greeting"),
         log=lambda figures, step: calls.append(("log", figures, step)),
         finish=lambda: calls.append(("finish",)),
     )
@@ -28,6 +28,7 @@ def test_every_step_is_sent_to_the_tracker_under_the_name_of_the_folder(corpus, 
         (line["loss"], line["step"]) for line in result.losses
     ]
     assert last == ("finish",)
+    assert capsys.readouterr().out == "", "standard output is for figures"
 
 
 def test_a_tracker_that_is_not_installed_is_told(corpus, tmp_path, monkeypatch):

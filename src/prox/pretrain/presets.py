@@ -62,7 +62,7 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         # Not published: 3.1 million parameters, made so that two million tokens take minutes on one core of a CPU.
         "tlm-nano",
-        Schedule(256, 16, 488, 3e-3, 3e-4, warm_up=24),
+        Schedule(256, 4, 1953, 2e-3, 2e-4, warm_up=100),
         Shape("llama", 192, 512, 3, 1, 4, None),
         tokenizer="bpe:4096",
     ),

@@ -107,7 +107,7 @@ def write_tokens(
     if state["tokens"] <= context:
         bad = "".join(f"; {count:,} records: {kind}" for kind, count in state["quarantined"].items())
         raise UsageError(
-            f"the corpus has {state['tokens']:,} tokens in {state['documents']:,} documents, which is not one sequence "
+            f"the corpus has {state['tokens']:,} tokens (documents: {state['documents']:,}), which is not one sequence "
             f"of {context:,}{bad}. Give it more text, or take a smaller --context"
         )
     return {

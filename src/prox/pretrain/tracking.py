@@ -1,6 +1,8 @@
 """Figures for trackio or wandb, which are called alike."""
 
+import contextlib
 import importlib
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,8 @@ class Tracker:
             self._module = importlib.import_module(name)
         except ImportError as error:
             raise UsageError(f"--track {name} needs {name} ({error}): pip install {name}") from error
-        self._module.init(project=PROJECT, name=Path(output).resolve().name, config=dict(config), resume="allow")
+        with contextlib.redirect_stdout(sys.stderr):  # they greet, and standard output is for figures
+            self._module.init(project=PROJECT, name=Path(output).resolve().name, config=dict(config), resume="allow")
 
     def log(self, figures: Mapping[str, float]) -> None:
         """Figures of one step."""
@@ -30,4 +33,5 @@ class Tracker:
         self._module.log(shown, step=int(figures["step"]))
 
     def close(self) -> None:
-        self._module.finish()
+        with contextlib.redirect_stdout(sys.stderr):
+            self._module.finish()
