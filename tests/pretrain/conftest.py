@@ -11,7 +11,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     """Sums in another order round otherwise."""
-    torch = pytest.importorskip("torch", reason="needs the extra pretrain")
+    try:
+        import torch
+    except ImportError:
+        yield
+        return
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
