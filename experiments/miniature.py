@@ -41,7 +41,7 @@ def share_of(site: str, purpose: str, parts: int) -> int:
 
 
 def held_out(record: Record) -> bool:
-    return share_of(record["site_key"], "miniature", 12) == 0
+    return share_of(record["site_key"], "miniature", 24) == 0
 
 
 def half(record: Record) -> int:
