@@ -17,6 +17,7 @@ def candidates(*against, refiners=None, recipe=None, uncertain=None, **model_opt
     [
         ("tagger", ["tagger"]),
         ("tagger,tagger", ["tagger", "tagger"]),
+        ("rules:c4+fineweb,tagger", ["rules:c4+fineweb", "tagger"]),
         ("stored:a,b/programs", ["stored:a,b/programs"]),
         ("stored:a,b,vllm:org/model,2", ["stored:a,b", "vllm:org/model,2"]),
         ("openai:m@http://host/v1,taggers", ["openai:m@http://host/v1,taggers"]),
@@ -45,3 +46,11 @@ def test_only_the_first_can_be_a_cascade_by_option():
     first, second = candidates("tagger", refiners=["tagger", SECRET], uncertain="0.2..0.8", family="instruct")
     assert first.of_level(Level.CHUNK) == first.name == "tagger | openai:small@http://host:8000/v1"
     assert second.recipe.uncertain is None
+
+
+def test_thresholds_are_not_for_rules_and_stored_programs():
+    thresholds = {"keep_threshold": 0.4, "noise_threshold": 0.6}
+    against = ["rules:c4", "stored:here", "tagger"]
+    found = candidates_from_options(None, ["tagger"], against, {"family": None}, thresholds, None)
+    kept = [(each.recipe.keep_threshold, each.recipe.noise_threshold) for each in found]
+    assert kept == [(0.4, 0.6), (None, None), (None, None), (0.4, 0.6)]

@@ -8,7 +8,7 @@ from typing import Any
 from prox.cli.running import recipe_from_options
 from prox.errors import UsageError
 from prox.refiners.draft import Level
-from prox.refiners.specs import KNOWN, is_language_model, shown_spec
+from prox.refiners.specs import KNOWN, has_scores, is_language_model, shown_spec
 from prox.runs.recipe import Recipe, check_recipe
 
 _KINDS = "|".join(re.escape(known.partition(":")[0]) for known in KNOWN)
@@ -77,7 +77,7 @@ def _against(given: str, thresholds: Mapping[str, float | None], model_options: 
     own = {**thresholds, **model_options} if any(map(is_language_model, specs)) else dict(thresholds)
     if all(map(is_language_model, specs)):
         del own["noise_threshold"]
-    if all(spec.startswith("stored:") for spec in specs):
+    if not any(map(has_scores, specs)):
         own = {}
     try:
         return _recipe(None, stages=specs, **own)

@@ -12,9 +12,9 @@ Refiners: TypeAlias = Annotated[
     typer.Option(
         "--refiner",
         metavar="SPEC",
-        help="Who writes the programs: tagger (the default), tagger:FOLDER (one that you trained), a language model "
-        "(transformers:MODEL, vllm:MODEL, openai:MODEL@URL) or stored:FOLDER. Once for all levels, or once per level, "
-        "documents first.",
+        help="Who writes the programs: tagger (the default), tagger:FOLDER (one that you trained), "
+        "rules:NAME+NAME (gopher, c4, fineweb, refinedweb), a language model (transformers:MODEL, vllm:MODEL, "
+        "openai:MODEL@URL) or stored:FOLDER. Once for all levels, or once per level, documents first.",
     ),
 ]
 Uncertain: TypeAlias = Annotated[

@@ -33,6 +33,7 @@ class Draft:
         rejected: Operations that were left out of the program already, each with the reason.
         words_sent: Of a cascade: the words that its second refiner was asked about; None for other refiners.
         errors: Why no usable program could be written; the document is then left as it was.
+        reason: Why the program drops the document, in a word or two; "" for refiners that cannot say.
     """
 
     program: Program
@@ -46,6 +47,7 @@ class Draft:
     rejected: tuple[str, ...] = ()
     words_sent: int | None = None
     errors: tuple[str, ...] = ()
+    reason: str = ""
 
 
 class Refiner(Protocol):

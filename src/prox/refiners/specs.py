@@ -7,7 +7,15 @@ from prox.errors import UsageError
 from prox.refiners.draft import Level, Refiner
 from prox.refiners.language_model.loading import ModelOptions, levels_of, load_language_model, parse_spec
 
-KNOWN = ("tagger", "tagger:FOLDER", "transformers:MODEL", "vllm:MODEL", "openai:MODEL@URL", "stored:FOLDER")
+KNOWN = (
+    "tagger",
+    "tagger:FOLDER",
+    "rules:NAME+NAME",
+    "transformers:MODEL",
+    "vllm:MODEL",
+    "openai:MODEL@URL",
+    "stored:FOLDER",
+)
 NO_OPTIONS = ModelOptions()
 
 
@@ -18,6 +26,11 @@ def is_language_model(spec: str) -> bool:
         UsageError: It names one, but not well.
     """
     return parse_spec(spec) is not None
+
+
+def has_scores(spec: str) -> bool:
+    """Whether a spec names a refiner that scores, so that thresholds mean something to it."""
+    return spec.partition(":")[0] not in ("rules", "stored")
 
 
 def shown_spec(spec: str) -> str:
@@ -36,7 +49,7 @@ def levels_of_spec(spec: str, options: ModelOptions = NO_OPTIONS) -> tuple[Level
     """The levels at which a refiner can work.
 
     Raises:
-        UsageError: The spec names a language model, but not well, or a trained tagger that is not there.
+        UsageError: The spec names a language model or rules, but not well, or a trained tagger that is not there.
     """
     model = parse_spec(spec)
     if model is not None:
@@ -46,6 +59,10 @@ def levels_of_spec(spec: str, options: ModelOptions = NO_OPTIONS) -> tuple[Level
         from prox.refiners.tagger.refiner import load_tagger
 
         return tuple(Level) if load_tagger(path).weights.documents else (Level.CHUNK,)
+    if kind == "rules":
+        from prox.refiners.rules import levels_of_rules
+
+        return levels_of_rules(path)
     return tuple(Level)
 
 
@@ -81,6 +98,13 @@ def check_spec(
                 f'refiner "{spec}" names no folder: write --refiner tagger for the embedded one, or tagger:FOLDER for '
                 "one that prox adapt tagger trained"
             )
+        case "rules":
+            from prox.refiners.rules import check_names
+
+            check_names(argument, level)
+            if threshold is not None:
+                raise UsageError(f"rules have limits of their own, and no scores; leave out --{name}-threshold")
+            return
         case "stored" if threshold is not None:
             raise UsageError(f"stored programs keep their decisions; leave out --{name}-threshold")
         case "stored" if argument:
@@ -99,8 +123,9 @@ def load_refiner(
     """Load what a spec names.
 
     Args:
-        spec: `tagger`, `tagger:FOLDER` (one that `prox adapt tagger` trained), a language model (`transformers:MODEL`,
-            `vllm:MODEL`, `openai:MODEL@URL`), or `stored:FOLDER` with the programs of an earlier run.
+        spec: `tagger`, `tagger:FOLDER` (one that `prox adapt tagger` trained), `rules:NAME+NAME` (rules of known
+            corpora), a language model (`transformers:MODEL`, `vllm:MODEL`, `openai:MODEL@URL`), or `stored:FOLDER` with
+            the programs of an earlier run.
         level: The level it shall work at.
         threshold: Of refiners that score: the score below which a document is dropped, or from which a line is removed;
             the refiner's own if None.
@@ -120,6 +145,10 @@ def load_refiner(
         from prox.refiners.tagger.refiner import load_tagger
 
         return TaggerRefiner(level, threshold, load_tagger(argument) if argument else None)
+    if kind == "rules":
+        from prox.refiners.rules import RulesRefiner
+
+        return RulesRefiner(argument, level)
     from prox.refiners.stored import StoredRefiner
 
     return StoredRefiner(spec.removeprefix("stored:"), level)

@@ -27,7 +27,8 @@ from prox.refiners import Level, Refiner, load_refiner
 from prox.refiners.cascade import CascadeRefiner, Uncertain
 from prox.refiners.language_model.loading import ModelOptions
 from prox.refiners.language_model.refiner import LanguageModelRefiner
-from prox.refiners.specs import check_spec, is_language_model, levels_of_spec, shown_spec
+from prox.refiners.rules import RulesRefiner
+from prox.refiners.specs import check_spec, has_scores, is_language_model, levels_of_spec, shown_spec
 from prox.refiners.stored import StoredRefiner
 from prox.runs.stages import Stage
 
@@ -180,8 +181,9 @@ class Recipe(ModelFields):
         """
         refiners = [self.completed(each) for each in self.stages]
         first = shown_spec(refiners[0].refiner)
-        if first.startswith("stored:"):
-            raise UsageError("stored programs have no scores, so nothing is uncertain about them: put the tagger first")
+        if not has_scores(first):
+            what = "stored programs" if first.startswith("stored:") else "rules"
+            raise UsageError(f"{what} have no scores, so nothing is uncertain about them: put the tagger first")
         plan = [([each for each in refiners if level in _levels_of(each)], level) for level in self._wanted_levels()]
         both = [level for able, level in plan if len(able) == len(refiners)]
         if not both:
@@ -348,6 +350,8 @@ def _stage(stages: Sequence[StageRecipe], refiner: Refiner, recipe: Recipe) -> S
     policy, parameters = Policy(), None
     if isinstance(model, LanguageModelRefiner):
         policy, parameters = model.policy, model.parameters
+    elif isinstance(refiner, RulesRefiner):
+        policy = refiner.policy
     elif isinstance(refiner, StoredRefiner):
         policy = Policy.unlimited()  # its programs were judged when they were written
     for own in (each.policy for each in stages if each.policy is not None):

@@ -243,8 +243,9 @@ def _is_plain(outcome: Outcome, draft: Draft) -> bool:
 
 
 def _reason(outcome: Outcome, drafts: Sequence[Draft], stage: Stage) -> str:
-    """The policy's words; where the refiner itself wrote the drop, its name and score."""
+    """The policy's words; where the refiner itself wrote the drop, its reason, its name and its score."""
     if not outcome.dropped or not any(isinstance(operation, DropDocument) for operation in outcome.applied):
         return outcome.reason
     score = next((f", keep score {draft.score:.2f}" for draft in drafts if draft.score is not None), "")
-    return f"dropped by {stage.name}{score}"
+    why = next((f"{draft.reason}: " for draft in drafts if draft.reason), "")  # first, as that is what is counted
+    return f"{why}dropped by {stage.name}{score}"

@@ -1,0 +1,5 @@
+"""Rules of known corpora as programs: Gopher, C4, FineWeb and RefinedWeb."""
+
+from prox.refiners.rules.refiner import SETS, RulesRefiner, check_names, levels_of_rules
+
+__all__ = ["SETS", "RulesRefiner", "check_names", "levels_of_rules"]
