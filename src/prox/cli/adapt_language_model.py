@@ -2,16 +2,16 @@
 
 import contextlib
 import io
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import typer
 
 from prox.cli.labelled import Gold, Input, Programs, labelled_pages
+from prox.cli.launched import one_voice
 from prox.cli.options import Corpus, HtmlToText, SystemPrompt, TextField
-from prox.errors import ProxError, UsageError
+from prox.errors import UsageError
 
 Base: TypeAlias = Annotated[
     str, typer.Option(metavar="MODEL", help="The model to begin with: a folder, a GGUF file, or a name on the hub.")
@@ -55,9 +55,6 @@ ValidationDocuments: TypeAlias = Annotated[
     int, typer.Option(min=1, metavar="N", help="Refine no more documents than this at each validation.")
 ]
 Seed: TypeAlias = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything random.")]
-
-SECONDS_TO_SPEAK = 5
-"""What the main process has to say a thing that all have found, before another says it."""
 
 
 def data(
@@ -175,7 +172,7 @@ def language_model(
     """
     _check_packages(("torch", "transformers", "trl", "datasets"), "adapt")
     options = locals()
-    with _one_voice():
+    with one_voice(_is_main):
         material = _material(options)
         last = learning_rate / 10 if last_learning_rate is None else last_learning_rate
         with contextlib.nullcontext() if _is_main() else contextlib.redirect_stderr(io.StringIO()):
@@ -218,17 +215,6 @@ def _is_main() -> bool:
     from prox.adapt.language_model.processes import is_main
 
     return is_main()
-
-
-@contextlib.contextmanager
-def _one_voice() -> Iterator[None]:
-    """Of the processes of a launcher the main one speaks; what it dies of ends the others before they say the same."""
-    try:
-        yield
-    except ProxError:
-        if not _is_main():
-            time.sleep(SECONDS_TO_SPEAK)
-        raise
 
 
 class _Reporter:

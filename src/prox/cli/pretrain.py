@@ -1,22 +1,16 @@
 """`prox pretrain`: a small language model from a corpus, to see whether refining it helped."""
 
-import contextlib
-import sys
-import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from prox.cli.launched import one_voice
 from prox.cli.options import Corpus, HtmlToText, StartOver, TextField
-from prox.errors import ProxError, UsageError
+from prox.cli.quantities import duration
+from prox.errors import UsageError
 
 if TYPE_CHECKING:
     from prox.pretrain.training import Progress, Result
-
-_LOG_SECONDS = 10
-_SECONDS_TO_SPEAK = 5
-"""What the main process has to say a thing that all have found, before another says it."""
 
 
 def pretrain(
@@ -103,7 +97,8 @@ def pretrain(
     _check_packages()
     if len(paths) < 2:
         raise UsageError("name the corpus and then the output folder: prox pretrain INPUT... OUTPUT")
-    with _one_voice(), _Shown() as shown:
+    shown = _Shown()
+    with one_voice(_is_main), shown.bar:
         from prox.pretrain.training import Settings
         from prox.pretrain.training import pretrain as train
 
@@ -132,7 +127,7 @@ def pretrain(
         try:
             result = train(settings, shown.update, start_over=start_over)
         except KeyboardInterrupt:
-            shown.say("interrupted; run the same command again to go on from the last checkpoint")
+            shown.bar.say("interrupted; run the same command again to go on from the last checkpoint")
             raise typer.Exit(1) from None
     if not _is_main():
         return
@@ -158,59 +153,27 @@ def _is_main() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-@contextlib.contextmanager
-def _one_voice() -> Iterator[None]:
-    """Of the processes of a launcher the main one speaks; what it dies of ends the others before they say the same."""
-    try:
-        yield
-    except ProxError:
-        if not _is_main():
-            time.sleep(_SECONDS_TO_SPEAK)
-        raise
-
-
 class _Shown:
-    """A live bar on a terminal, a plain line now and then elsewhere."""
+    """How far a training is: first what it trains on, then the bar."""
 
     def __init__(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, TaskProgressColumn, TextColumn
-        from rich.progress import Progress as Bar
 
-        console = Console(stderr=True)
+        from prox.cli.live import LiveBar
+
         columns = BarColumn(bar_width=20), TaskProgressColumn(), TextColumn("{task.fields[line]}", markup=False)
-        self._bar: Any = Bar(*columns, console=console, transient=True) if console.is_terminal else None
-        self._logged = float("-inf")
+        self.bar = LiveBar(Console(stderr=True), *columns, first_line_at_once=True)
         self._told = False
-
-    def __enter__(self) -> "_Shown":
-        if self._bar:
-            self._bar.start()
-            self._task = self._bar.add_task("", total=1.0, line="starting")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar:
-            self._bar.stop()
-
-    def say(self, line: str) -> None:
-        if self._bar:
-            self._bar.console.print(line, markup=False, highlight=False)
-        else:
-            sys.stderr.write(f"{line}\n")
 
     def update(self, progress: "Progress") -> None:
         if progress.tokens_read is None and not self._told:
             self._told = True
             times = f"; they are repeated, {progress.epochs:.2f} epochs in all" if progress.epochs > 1 else ""
-            self.say(f"{progress.corpus_tokens:,} tokens to train on{times}")
+            self.bar.say(f"{progress.corpus_tokens:,} tokens to train on{times}")
             if progress.step:
-                self.say(f"going on after step {progress.step:,}")
-        if self._bar:
-            self._bar.update(self._task, completed=progress.step / progress.steps, line=_line(progress))
-        elif time.monotonic() - self._logged > _LOG_SECONDS or progress.step == progress.steps:
-            self._logged = time.monotonic()
-            sys.stderr.write(f"{_line(progress)}\n")
+                self.bar.say(f"going on after step {progress.step:,}")
+        self.bar.update(progress.step / progress.steps, _line(progress), at_once=progress.step == progress.steps)
 
 
 def _line(progress: "Progress") -> str:
@@ -220,13 +183,8 @@ def _line(progress: "Progress") -> str:
     if progress.loss is not None:
         line += f", loss {progress.loss:.3f}"
     if progress.tokens_per_second is not None and progress.seconds_left is not None:
-        line += f", {progress.tokens_per_second:,.0f} tokens/s, {_duration(progress.seconds_left)} left"
+        line += f", {progress.tokens_per_second:,.0f} tokens/s, {duration(progress.seconds_left)} left"
     return line
-
-
-def _duration(seconds: float) -> str:
-    minutes, hours = seconds / 60, seconds / 3600
-    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if hours < 2 else f"{hours:.1f} h"
 
 
 def _show(result: "Result") -> None:

@@ -84,3 +84,19 @@ def short(number: int) -> str:
         if rounded >= unit:
             return f"{rounded / unit:.3g}{name}" if rounded < 10**15 else f"{number:.3g}"
     return str(number)
+
+
+def duration(seconds: float) -> str:
+    """For people: 3 min 20 s.
+
+    >>> duration(200), duration(7_260), duration(100_000)
+    ('3 min 20 s', '2 h 1 min', '1 d 4 h')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -5,13 +5,13 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    Progress,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -19,6 +19,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from prox.cli.live import LiveBar
 from prox.cli.visible import visible
 from prox.corpora import open_file_system
 from prox.errors import RunError, UsageError
@@ -28,8 +29,6 @@ from prox.runs.record import RUN_FILE
 from prox.runs.refine import Progress as RunProgress
 from prox.runs.refine import RunResult, refine_corpus
 from prox.runs.stages import DECISIONS, QUARANTINED
-
-_LOG_SECONDS = 10
 
 
 def recipe_from_options(file: str | None, **options: Any) -> Recipe:
@@ -87,8 +86,10 @@ def run(recipe: Recipe, as_json: bool, start_over: bool = False, despite_changes
     started = time.monotonic()
     _end_like_an_interrupt(signal.SIGTERM, signal.SIGHUP)
     try:
-        with _Shown() as shown:
-            result = refine_corpus(recipe, shown.update, start_over=start_over, despite_changes=despite_changes)
+        with _bar() as bar:
+            result = refine_corpus(
+                recipe, partial(_update, bar), start_over=start_over, despite_changes=despite_changes
+            )
     except KeyboardInterrupt:
         begun = open_file_system(f"{recipe.output}/{RUN_FILE}")
         state = "nothing was written yet"
@@ -122,43 +123,18 @@ def _end_like_an_interrupt(*signals: signal.Signals) -> None:
             signal.signal(each, interrupt)
 
 
-class _Shown:
-    """A live bar on a terminal, a plain line now and then elsewhere."""
+def _bar() -> LiveBar:
+    console = Console(stderr=True)
+    width = console.width
+    wide = [BarColumn(bar_width=20)] if width >= 140 else []
+    left = [TextColumn("left"), TimeRemainingColumn()] if width >= 110 else []
+    text = TextColumn("{task.fields[line]}", markup=False)
+    return LiveBar(console, *wide, TaskProgressColumn(), text, TimeElapsedColumn(), *left)
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True)
-        self._bar: Progress | None = None
-        self._logged = time.monotonic()
-        if self._console.is_terminal:
-            width = self._console.width
-            wide = [BarColumn(bar_width=20)] if width >= 140 else []
-            left = [TextColumn("left"), TimeRemainingColumn()] if width >= 110 else []
-            self._bar = Progress(
-                *wide,
-                TaskProgressColumn(),
-                TextColumn("{task.fields[line]}", markup=False),
-                TimeElapsedColumn(),
-                *left,
-                console=self._console,
-                transient=True,
-            )
 
-    def __enter__(self) -> "_Shown":
-        if self._bar:
-            self._bar.start()
-            self._task = self._bar.add_task("", total=1.0, line="starting")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar:
-            self._bar.stop()
-
-    def update(self, progress: RunProgress) -> None:
-        if self._bar:
-            self._bar.update(self._task, completed=progress.share, line=_line(progress))
-        elif time.monotonic() - self._logged > _LOG_SECONDS:
-            self._logged = time.monotonic()
-            sys.stderr.write(f"{progress.seconds:.0f} s, {progress.share:.0%}: {_line(progress)}\n")
+def _tell(bar: LiveBar, progress: RunProgress) -> None:
+    line = _line(progress)
+    bar.update(progress.share, line, f"{progress.seconds:.0f} s, {progress.share:.0%}: {line}")
 
 
 def _line(progress: RunProgress) -> str:

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from prox.cli.quantities import duration
+
 
 def status(
     output: Annotated[str, typer.Argument(metavar="OUTPUT", help="The output folder of a run.")],
@@ -74,9 +76,9 @@ def _print(status: Any) -> None:
     if status.rate is not None:
         table.add_row("rate", f"{status.rate / 1e6:,.2f} MB/s of raw text")
     if status.left is not None:
-        table.add_row("time left", _duration(status.left))
+        table.add_row("time left", duration(status.left))
     sessions = status.record["sessions"]
-    table.add_row("time", _duration(status.seconds) + (f" in {sessions} sessions" if sessions > 1 else ""))
+    table.add_row("time", duration(status.seconds) + (f" in {sessions} sessions" if sessions > 1 else ""))
     console.print(table)
     for reason, count in report.reasons.most_common(6):
         console.print(f"  {count:,} × {visible(reason)}", markup=False, highlight=False)
@@ -92,14 +94,3 @@ def _decisions(report: Any) -> dict[str, int]:
     from prox.runs.stages import DECISIONS
 
     return {name: report.decisions[name] for name in DECISIONS}
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days} d {hours} h"
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
