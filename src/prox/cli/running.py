@@ -87,9 +87,7 @@ def run(recipe: Recipe, as_json: bool, start_over: bool = False, despite_changes
     _end_like_an_interrupt(signal.SIGTERM, signal.SIGHUP)
     try:
         with _bar() as bar:
-            result = refine_corpus(
-                recipe, partial(_update, bar), start_over=start_over, despite_changes=despite_changes
-            )
+            result = refine_corpus(recipe, partial(_tell, bar), start_over=start_over, despite_changes=despite_changes)
     except KeyboardInterrupt:
         begun = open_file_system(f"{recipe.output}/{RUN_FILE}")
         state = "nothing was written yet"
