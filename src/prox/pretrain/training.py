@@ -20,6 +20,7 @@ from transformers.utils import logging as transformers_logging
 from prox.errors import RunError, UsageError
 from prox.pretrain import checkpoints, devices, models, record
 from prox.pretrain.corpus import Corpus, open_corpus
+from prox.pretrain.flops import training_flops
 from prox.pretrain.schedule import Schedule
 from prox.pretrain.settings import Settings
 from prox.pretrain.tokenizer import Encoder, bpe_size, load_tokenizer, train_tokenizer
@@ -274,7 +275,7 @@ def _train(settings: Settings, schedule: Schedule, share: int, begun: dict[str, 
             "loss": sum(last) / len(last),
             "seconds": round(seconds, 1),
             "tokens_per_second": round(schedule.tokens / max(seconds, 1e-9), 1),
-            "flops": 6 * size.without_embeddings * schedule.tokens,
+            "flops": training_flops(size.without_embeddings, schedule.tokens),
             "flops_are": record.FLOPS,
         }
         record.write_record(settings.output, begun)

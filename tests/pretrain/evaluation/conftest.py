@@ -1,14 +1,12 @@
 """Tiny language models, made once for all tests here, and small tasks and texts."""
 
 import json
-import sys
 
 import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from prox import cli
 
 SENTENCES = (
     "The quick brown fox jumps over the lazy dog near the river bank.",
@@ -126,20 +124,6 @@ def text(tmp_path):
     records = [{"id": str(number), "text": text} for number, text in enumerate(texts)]
     path.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
     return path
-
-
-@pytest.fixture
-def prox(monkeypatch, capsys):
-    """Call the command in this process; gives exit code, standard output and standard error."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["prox", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        captured = capsys.readouterr()
-        return end.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture(autouse=True)

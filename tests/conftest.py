@@ -1,4 +1,4 @@
-"""What the tests of the verbs share: the command, called in this process."""
+"""What tests share: the command, called in this process."""
 
 import sys
 
