@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from prox.cli.options import Corpus, TextField
-from prox.errors import UsageError
+from prox.errors import RunError, UsageError
 
 
 def compare(
@@ -107,6 +107,8 @@ def compare(
         typer.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
     else:
         show(report, paths[-1])
+    if not any(row["groups"] for row in report["rows"]):
+        raise RunError("nothing could be measured; the models are trained, and --text or --task can be tried again")
 
 
 def _tell(line: str) -> None:

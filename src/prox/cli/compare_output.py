@@ -1,6 +1,7 @@
 """What `prox compare` found, as tables for people."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.table import Column, Table
@@ -16,26 +17,30 @@ def show(report: Mapping[str, Any], output: str) -> None:
     console = console_for()
     console.print(_corpora(report))
     console.print(groups_table(list(in_order(report))))
-    for line in [*verdicts(report), *notes(report), f"→ {output}/compare.json, {output}/compare.svg"]:
+    made = [f"{output}/{name}" for name in ("compare.json", "compare.svg") if (Path(output) / name).exists()]
+    for line in [*verdicts(report), *_not_read(report), *notes(report), f"→ {', '.join(made)}"]:
         console.print(Text(visible(line)), soft_wrap=True)
 
 
 def _corpora(report: Mapping[str, Any]) -> Table:
-    names = ("documents", "tokens", "epochs", "refining", "training")
+    names = ("documents", "tokens", "epochs", "FLOPs: refining", "a training")
     table = Table(Column("corpus", overflow="fold"), *(Column(name, justify="right") for name in names))
-    table.title = f"{short(report['model']['parameters'])} parameters, {report['tokens']:,} tokens, FLOPs a training"
+    table.title = f"{short(report['model']['parameters'])} parameters, {report['tokens']:,} tokens a training"
     for each in report["corpora"]:
-        more = "" if each["read_to_the_end"] else "≥ "
         refining = "–" if each["refining_flops"] is None else f"{each['refining_flops']:.2g}"
-        table.add_row(
-            Text(visible(each["name"])),
-            f"{more}{each['documents']:,}",
-            f"{more}{each['tokens']:,}",
-            f"{each['epochs']:.2f}",
-            refining,
-            f"{each['training_flops']:.2g}",
-        )
+        read = ["–", "–", "less than 1"]
+        if each["read_to_the_end"]:
+            read = [f"{each['documents']:,}", f"{each['tokens']:,}", f"{each['epochs']:.2f}"]
+        table.add_row(Text(visible(each["name"])), *read, refining, f"{each['training_flops']:.2g}")
     return table
+
+
+def _not_read(report: Mapping[str, Any]) -> list[str]:
+    """The corpora of which a training sees a part only."""
+    names = [each["name"] for each in report["corpora"] if not each["read_to_the_end"]]
+    if not names:
+        return []
+    return [f"{', '.join(names)}: larger than the tokens of a training, so that a part of it decides. More: --tokens"]
 
 
 def verdicts(report: Mapping[str, Any]) -> list[str]:
@@ -48,7 +53,7 @@ def verdicts(report: Mapping[str, Any]) -> list[str]:
         for each in row["group_differences"]:
             found[words[_verdict(each, row.get("higher_is_better", True))]].append(each["group"])
         if said := [f"{', '.join(names)} {word}" for word, names in found.items() if names]:
-            lines.append(f"{row['name']}: {'; '.join(said)} (95 %, {report['seeds']} seeds)")
+            lines.append(f"{row['name']}: {'; '.join(said)} (95 %, {_seeds(report['seeds'])})")
     return lines
 
 
@@ -58,3 +63,7 @@ def _verdict(difference: Mapping[str, Any], higher_is_better: bool) -> int:
     if low is None or low <= 0 <= high:
         return 2
     return int((low > 0) != higher_is_better)
+
+
+def _seeds(count: int) -> str:
+    return f"{count} seeds" if count > 1 else "one seed, which tells nothing of chance"

@@ -53,7 +53,7 @@ def in_order(report: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
 
 def _figures(rows: Sequence[Mapping[str, Any]], several: bool) -> Table:
     """A row for each task and model; of several models, the figure stands below the task, beside the second."""
-    names = ["value", "s.e.", *(("less", "", "95 %", "p") if several else ())]
+    names = ["value", "s.e.", *(("minus", "", "95 %", "p") if several else ())]
     columns = [Column(name, justify="right", no_wrap=True) for name in names]
     between = [Column("")] if several else [Column("figure", overflow="fold")]
     table = Table(Column("task", overflow="fold"), *between, *columns, box=box.SIMPLE_HEAD)
@@ -102,7 +102,7 @@ def _number(row: Mapping[str, Any], value: float | None, sign: str = "") -> str:
 
 
 def groups_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    columns = [Column(name, justify="right", no_wrap=True) for name in ("mean", "spread", "less", "", "95 % (t)")]
+    columns = [Column(name, justify="right", no_wrap=True) for name in ("mean", "spread", "minus", "", "95 % (t)")]
     table = Table(
         Column("task", overflow="fold"),
         Column("group", overflow="fold"),

@@ -15,13 +15,14 @@ from math import ceil
 from prox.runs.costs import inference_flops
 
 PARAMETERS = {
+    "tlm-nano": 2_361_024,
     "tlm-xs": 313_324_800,
     "tlm-s": 709_830_144,
     "tlm-m": 1_676_249_088,
     "pythia-410m": 353_822_720,
     "pythia-1b": 908_759_040,
 }
-"""Of the models that ProX trains from scratch, without embeddings."""
+"""Without embeddings: of tlm-nano with 4,096 tokens, and of the models that ProX trains from scratch."""
 
 PEAKS = {"a100": 312 * 10**12, "h100": 989 * 10**12}
 """FLOPs a second in bfloat16 without sparsity, by NVIDIA's data sheets of the A100 and of the H100 SXM."""

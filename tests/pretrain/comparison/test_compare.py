@@ -1,7 +1,13 @@
 """From texts to the table: small models that are really trained."""
 
+import contextlib
 import json
+import os
 import random
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -79,6 +85,10 @@ def test_the_report_knows_what_the_corpora_are(finished, capsys):
     show(report, str(output))
     shown = capsys.readouterr().out
     assert "prose" in shown and "epochs" in shown and "compare.svg" in shown
+    part = [each | {"read_to_the_end": False} for each in report["corpora"]]
+    show(report | {"corpora": part}, str(output / "none"))
+    shown = capsys.readouterr().out
+    assert "less than 1" in shown and "noise, prose: larger than" in shown and "compare.svg" not in shown
 
 
 def test_what_is_done_is_not_done_again_and_seeds_may_be_added(finished, texts):
@@ -109,6 +119,63 @@ def test_a_corpus_that_is_not_there_is_told_before_anything_trains(texts, tmp_pa
     with pytest.raises(UsageError, match=r"none\.jsonl"):
         run_comparison(Comparison(corpora, str(tmp_path / "out"), seeds=1), [], [])
     assert not (tmp_path / "out").exists()
+
+
+def test_held_out_text_that_is_none_or_no_secret_is_refused_before_anything_trains(texts, tmp_path):
+    (tmp_path / "broken.jsonl").write_text('{"id": "1", "text": "a"\n{"id"\n')
+    write(tmp_path / "blank.jsonl", ["", ""])
+    for name, told in (("broken", "2 records cannot be read"), ("blank", "has no text")):
+        with pytest.raises(UsageError, match=told):
+            held = HeldOut(str(tmp_path / f"{name}.jsonl"), text_field="text")
+            run_comparison(wanted(texts, tmp_path / "out"), [], [held])
+    with pytest.raises(UsageError, match="part of the corpus prose"):
+        run_comparison(wanted(texts, tmp_path / "out"), [], [HeldOut(texts["prose"])])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_tokenizer_that_is_not_there_is_refused_before_anything_trains(texts, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(UsageError, match="nosuch"):
+        run_comparison(wanted(texts, tmp_path / "out", tokenizer="nosuch"), [], [HeldOut(texts["held"])])
+    assert not (tmp_path / "out" / "models").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c_ends_all_trainings_at_once_with_one_line(texts, tmp_path):
+    out = tmp_path / "out"
+    corpora = [f"noise={texts['noise']}", f"prose={texts['prose']}"]
+    budget = ["--tokens", "4000000", "--tokenizer", "bpe:300", "--seeds", "1", "--workers", "2"]
+    command = [sys.executable, "-m", "prox", "compare", *corpora, str(out), "--text", texts["held"], *budget]
+    # The group gets the signal, as from a terminal; whoever runs the tests may have it ignored.
+    heard = "import os, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    begin = f"{heard}; os.execv(sys.argv[1], sys.argv[1:])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", begin, *command], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        wait_for(lambda: len(list(out.glob("models/*/losses.jsonl"))) == 2)
+        os.killpg(process.pid, signal.SIGINT)
+        _, told = process.communicate(timeout=30)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 1 and "run the same command again" in told and "Traceback" not in told
+    assert json.loads((out / "compare.json").read_text())["state"] == "training"
+    wait_for(lambda: not members_of(process.pid))
+
+
+def wait_for(true, seconds=180):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def members_of(group):
+    """Processes of a group that have not ended."""
+    listed = subprocess.run(["ps", "-eo", "pgid,stat"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in listed.splitlines()[1:]]
+    return [row for row in rows if row[0] == str(group) and not row[1].startswith("Z")]
 
 
 def test_a_corpus_with_too_little_text_is_named(texts, tmp_path):

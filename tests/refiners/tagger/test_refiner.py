@@ -355,6 +355,13 @@ def test_code_stays_with_its_indentation(name, first, last, editor):
         ("page-001", ["Skip to content", "Home", "News", "Species A–Z", "Gear", "Forum", "Log in | Register"]),
         ("page-001", ["Subscribe", "You may also like", "« Previous article | Next article »", "Reply", "Back to top"]),
         ("page-008", ["Skip to content", "Type / to search", "Home / Guide / Retry"]),
+        pytest.param(
+            "page-008",
+            ["← Timeouts     Circuit breakers →"],
+            marks=pytest.mark.xfail(
+                strict=True, reason="links to neighbouring pages behind code are taken for content"
+            ),
+        ),
         ("page-013", ["Log in / create account", "Jump to: navigation, search"]),
     ],
 )

@@ -13,13 +13,14 @@ from prox.pretrain.comparison.plot import plot
 from prox.pretrain.comparison.trainings import Training, train_all
 from prox.pretrain.corpus import open_corpus
 from prox.pretrain.evaluation.comparison import compare, models_of
+from prox.pretrain.evaluation.hub import hub_answers
 from prox.pretrain.evaluation.measuring import measure
 from prox.pretrain.evaluation.models import common_context
 from prox.pretrain.evaluation.results import Store
 from prox.pretrain.evaluation.suites import TaskSpec
 from prox.pretrain.evaluation.texts import HeldOut
 from prox.pretrain.settings import Settings
-from prox.pretrain.tokenizer import bpe_size, train_tokenizer
+from prox.pretrain.tokenizer import bpe_size, load_tokenizer, train_tokenizer
 from prox.runs.lock import locked
 from prox.runs.record import now, versions
 
@@ -66,9 +67,7 @@ def run_comparison(
         UsageError: Corpora, settings or the folder are wrong.
         RunError: A training failed.
     """
-    for corpus in wanted.corpora:  # what is wrong with the last corpus should show before the first one trains
-        open_corpus([corpus.path], wanted.corpus, wanted.text_field)
-        refining_of(corpus)
+    _check_texts(wanted, texts)
     settings = Settings(input=(), output="", preset=wanted.preset, tokenizer=wanted.tokenizer, tokens=wanted.tokens)
     settings.schedule()
     folder = Path(wanted.output)
@@ -102,7 +101,6 @@ def run_comparison(
             "ended": now(),
             "seeds": wanted.seeds,
             "model": records[0]["model"],
-            "tokens": records[0]["tokens"],
             "versions": versions(),
             **report,
         }
@@ -111,13 +109,28 @@ def run_comparison(
     return report
 
 
+def _check_texts(wanted: Comparison, texts: Sequence[HeldOut]) -> None:
+    """What is wrong with the last corpus, or with the text to judge by, should show before the first one trains."""
+    for text in texts:
+        text.check()
+    for corpus in wanted.corpora:
+        opened = open_corpus([corpus.path], wanted.corpus, wanted.text_field)
+        refining_of(corpus)
+        own = {file.path for file in opened.files}
+        if both := next((text for text in texts if text.paths & own), None):
+            raise UsageError(
+                f"{both.name} is held-out text and part of the corpus {corpus.name}: whoever has read it foretells it. "
+                "Take text that no corpus has"
+            )
+
+
 def _claim(folder: Path, settings: Settings) -> dict[str, Any]:
     """What all models of the folder have in common.
 
     Raises:
         UsageError: The folder holds something else, or models that cannot be compared with these.
     """
-    own = {"preset": settings.chosen.name, "tokenizer": settings.tokenizer_name, "budget": settings.schedule().tokens}
+    own = {"preset": settings.chosen.name, "tokenizer": settings.tokenizer_name, "tokens": settings.schedule().tokens}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         found = (folder / RECORD).read_bytes() if (folder / RECORD).exists() else None
@@ -130,7 +143,7 @@ def _claim(folder: Path, settings: Settings) -> dict[str, Any]:
         return {"state": "training", "begun": now(), **own}
     try:
         record = json.loads(found)
-        differences = [f"{name} {record[name]}, now {own[name]}" for name in own if record[name] != own[name]]
+        differences = [f"--{name} {record[name]}, now {own[name]}" for name in own if record[name] != own[name]]
         begun = record["begun"]
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(
@@ -148,6 +161,9 @@ def _tokenizer(wanted: Comparison, settings: Settings, folder: Path, say: Say) -
     name = settings.tokenizer_name
     size = bpe_size(name)
     if size is None:
+        if not Path(name).exists():
+            hub_answers()  # asked once; the libraries would go on asking for minutes
+        load_tokenizer(name)
         return name
     own = folder / TOKENIZER
     if not own.is_dir():

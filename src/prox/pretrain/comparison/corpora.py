@@ -56,16 +56,20 @@ def refining_of(corpus: Corpus) -> Refining | None:
 
 
 def facts(corpus: Corpus, trainings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What a corpus is, by the records of the trainings on it and of the run that made it."""
+    """What a corpus is, by the records of the trainings on it and of the run that made it.
+
+    Of one that no training has read to its end, nobody knows how much of it that was.
+    """
     read = [record["corpus"] for record in trainings]
+    whole = all(each["read_to_the_end"] for each in read)
     refining = refining_of(corpus)
     return {
         "name": corpus.name,
         "path": corpus.path,
-        "documents": max(each["documents"] for each in read),
-        "tokens": max(each["tokens"] for each in read),
-        "read_to_the_end": all(each["read_to_the_end"] for each in read),
-        "epochs": sum(record["epochs"] for record in trainings) / len(trainings),
+        "read_to_the_end": whole,
+        "documents": max(each["documents"] for each in read) if whole else None,
+        "tokens": max(each["tokens"] for each in read) if whole else None,
+        "epochs": sum(record["epochs"] for record in trainings) / len(trainings) if whole else None,
         "training_flops": sum(record["flops"] for record in trainings) // len(trainings),
         "refining_flops": None if refining is None else refining.flops,
         "refining_seconds": None if refining is None else refining.seconds,

@@ -35,7 +35,7 @@ def plot(report: Mapping[str, Any], path: Path) -> None:
             axis.plot([mean["mean"]], [place], "|", color=colour, markersize=14, markeredgewidth=2)
         axis.axvline(means[names[0]]["mean"], color="C7", linewidth=0.8, linestyle=":")
         axis.set_yticks(range(len(names)), names)
-        axis.invert_yaxis()
+        axis.set_ylim(len(names) - 0.4, -0.6)
         better = "more is better" if row["higher_is_better"] else "less is better"
         axis.set_title(row["name"], loc="left", fontsize=10)
         axis.set_xlabel(f"{row['metric'].replace('_', ' ')} ({better})", fontsize=9)

@@ -1,8 +1,10 @@
 """All trainings of a comparison, several at once, each continued where it was interrupted."""
 
+import contextlib
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,22 +34,25 @@ class Training:
 def train_all(trainings: Sequence[Training], workers: int, done: Done) -> list[dict[str, Any]]:
     """The records (`pretrain.json`) of all trainings, in their order.
 
-    Each is bit for bit what it would be alone, with as many threads: `workers` of them share the cores.
+    `workers` of them share the cores. Whatever ends this early, a failure or an interrupt, ends at once those that run
+    beside: each goes on from its last checkpoint when it is begun again.
 
     Args:
         done: Told of each as it ends.
 
     Raises:
-        UsageError, RunError: Of the first training that failed; those that ran beside it are ended first.
+        UsageError, RunError: Of the first training that failed.
     """
     records: dict[int, dict[str, Any]] = {}
     threads = max(1, (os.cpu_count() or 1) // workers)
     context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(threads,)) as pool:
-        running: dict[Future[dict[str, Any]], int] = {
-            pool.submit(_train, training.settings): place for place, training in enumerate(trainings)
-        }
         try:
+            with _no_interrupts():
+                running: dict[Future[dict[str, Any]], int] = {
+                    pool.submit(_train, training.settings): place for place, training in enumerate(trainings)
+                }
             while running:
                 ended, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in ended:
@@ -55,9 +60,24 @@ def train_all(trainings: Sequence[Training], workers: int, done: Done) -> list[d
                     records[place] = _result(future, trainings[place])
                     done(trainings[place], records[place])
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            for child in set(multiprocessing.active_children()) - others:
+                child.kill()
+            pool.shutdown(cancel_futures=True)
             raise
     return [records[place] for place in range(len(trainings))]
+
+
+@contextlib.contextmanager
+def _no_interrupts() -> Iterator[None]:
+    """Processes begun here never hear of Ctrl-C: who began them ends them, and says so once."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _result(future: "Future[dict[str, Any]]", training: Training) -> dict[str, Any]:

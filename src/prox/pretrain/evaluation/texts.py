@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from prox.corpora import CorpusFile, Preset, Quarantined, choose_presets, decode, find_files, read_blocks
-from prox.errors import ProxError
+from prox.errors import ProxError, UsageError
 from prox.pretrain.evaluation.byte_likelihood import bits_per_byte
 from prox.pretrain.evaluation.models import LoadedModel
 from prox.pretrain.evaluation.results import Item, Result
@@ -24,6 +24,23 @@ class HeldOut:
         self._files: Sequence[CorpusFile] = find_files(path)
         presets, _ = choose_presets(self._files, corpus, text_field)
         self._presets: Mapping[str, Preset] = presets
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """Of its files, as `CorpusFile` names them."""
+        return frozenset(file.path for file in self._files)
+
+    def check(self) -> None:
+        """Read on to the first text.
+
+        Raises:
+            UsageError: There is none.
+        """
+        unreadable: list[int] = []
+        if any(self._texts([], unreadable)):
+            return
+        why = f": {sum(unreadable):,} records cannot be read, or have none" if unreadable else ""
+        raise UsageError(f"the held-out {self.name} has no text{why}. Give other files, or --text-field")
 
     def fingerprint(self, context: int) -> str:
         """Changes whenever the same model could get other figures."""
