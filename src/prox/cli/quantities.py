@@ -90,7 +90,7 @@ def duration(seconds: float) -> str:
     """For people: 3 min 20 s.
 
     >>> duration(200), duration(7_260), duration(100_000)
-    ('3 min 20 s', '2 h 1 min', '1 d 4 h')
+    ('3 min 20 s', '2 h 1 min', '1 d 3 h')
     """
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
