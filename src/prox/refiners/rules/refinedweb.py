@@ -2,7 +2,8 @@
 
 The paper tells the rules and gives an example of each pattern, but no code. What it leaves open is decided here: the
 patterns are the examples, in any case; "mainly" is more than half of the characters that are not white space; what an
-edit leaves is judged like any line.
+edit leaves is judged like any line. The share, the ten words, and where each pattern may stand are as in the code that
+made DCLM-Baseline (Li et al. 2024, arXiv 2406.11794), the one published attempt at these rules that was used at scale.
 """
 
 import re
@@ -18,7 +19,7 @@ MOST_FLAGGED = 0.05
 
 COUNTER = re.compile(
     r"\W*\d[\d.,]*\s*[kmb]?\+?\s+(?:likes?|dislikes?|shares?|comments?|retweets?|reposts?|tweets?|views?|followers?|"
-    r"replies|reply|votes?|upvotes?|downloads?|subscribers?|reviews?)\W*",
+    r"replies|reply|quotes?|bookmarks?|votes?|upvotes?|downvotes?|downloads?|subscribers?|reviews?)\W*",
     re.IGNORECASE,
 )
 PATTERNS = re.compile(r"\A\s*sign-in\b|\bread more\s*(?:\.\.\.|…)\s*\Z|\bitems in cart\b", re.IGNORECASE)

@@ -17,7 +17,7 @@ from prox.refiners.rules.page import Page
 from prox.refiners.rules.refinedweb import refinedweb
 from prox.refiners.rules.tables import load_tables
 
-VERSION = 1
+VERSION = 2
 """Counts up when a rule would decide otherwise; part of the fingerprint."""
 
 Rules: TypeAlias = Callable[[Page], str]
