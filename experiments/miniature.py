@@ -24,6 +24,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,14 @@ def held_out(record: Record) -> bool:
 
 def half(record: Record) -> int:
     return share_of(record["site_key"], "half", 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Text to train on, and the output folders of the runs that made it."""
+
+    path: str
+    runs: tuple[Path, ...] = ()
 
 
 def records(gold: Path, part: str) -> Iterator[Record]:
@@ -105,19 +114,70 @@ def train_taggers(gold: Path, work: Path) -> None:
             prox("adapt", "tagger", tagger, "--gold", labels, "--from", "scratch", "--epochs", "6")
 
 
-def refine(work: Path, names: Iterable[str]) -> dict[str, str]:
-    """Every corpus that is asked for: its name and where it lies."""
-    corpora = {"raw": str(work / "pages-[01].jsonl")}
+def refine(work: Path, names: Iterable[str]) -> dict[str, Corpus]:
+    """Every corpus that is asked for, in the order of the table."""
+    corpora = {"raw": Corpus(str(work / "pages-[01].jsonl"))}
     for name in names:
+        output = work / "refined" / name
         if name == "gold":
-            corpora[name] = str(work / "gold.jsonl")
-            continue
-        for number in (0, 1):
-            refiner = f"tagger:{work / f'tagger-{1 - number}'}" if name == "tagger" else f"rules:{name}"
-            output = work / "refined" / f"{name}-{number}"
-            prox("refine", work / f"pages-{number}.jsonl", output, "--refiner", refiner)
-        corpora[name] = str(work / "refined" / f"{name}-[01]" / "text")
+            corpora[name] = Corpus(str(work / "gold.jsonl"))
+        elif name == "tagger":
+            for number in (0, 1):
+                tagger = work / f"tagger-{1 - number}"
+                prox("refine", work / f"pages-{number}.jsonl", output / str(number), "--refiner", f"tagger:{tagger}")
+            corpora[name] = Corpus(str(output / "[01]" / "text"), (output / "0", output / "1"))
+        else:
+            prox("refine", work / "pages-[01].jsonl", output, "--refiner", f"rules:{name}")
+            corpora[name] = Corpus(str(output), (output,))
     return corpora
+
+
+def made(corpus: Corpus) -> Record:
+    """What refining left, and the seconds it took one core, by the records of its runs; nothing without any."""
+    records = [json.loads((run / "run.json").read_bytes()) for run in corpus.runs]
+    if not records:
+        return {}
+    return {
+        "documents": sum(record["records"] for record in records),
+        "dropped": sum(record["decisions"]["dropped"] for record in records),
+        "words_before": sum(record["words_before"] for record in records),
+        "words_after": sum(record["words_after"] for record in records),
+        "refining_seconds": round(sum(stage["seconds"] for record in records for stage in record["costs"]), 1),
+    }
+
+
+def words(path: Path) -> Record:
+    """Documents and words of a file."""
+    with path.open(encoding="utf-8") as lines:
+        counts = [len(json.loads(line)["text"].split()) for line in lines]
+    return {"documents": len(counts), "words_after": sum(counts)}
+
+
+def table(report: Record) -> str:
+    """For the write-up: what is left of the corpus, and what the models learned, beside raw, in Markdown."""
+    rows = report["rows"]
+    heads = ["corpus", "documents kept", "words kept", "core-seconds of refining"]
+    heads += [f"{row['name'].removesuffix('.jsonl')}: {what}" for row in rows for what in ("mean ± spread", "to raw")]
+    lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
+    raw = report["made"]["raw"]
+    for name in report["groups"]:
+        own = report["made"][name]
+        documents = own["documents"] - own.get("dropped", 0)
+        seconds = own.get("refining_seconds")
+        cells = [
+            name,
+            f"{documents / raw['documents']:.0%}",
+            f"{own['words_after'] / raw['words_after']:.0%}",
+            "–" if seconds is None else f"{seconds:.0f}",
+        ]
+        for row in rows:
+            mean = next(each for each in row["groups"] if each["group"] == name)
+            cells.append(f"{mean['mean']:.4f} ± {mean['deviation'] or 0:.4f}")
+            pair = next((each for each in row["group_differences"] if each["group"] == name), None)
+            between = f" [{pair['low']:+.4f}, {pair['high']:+.4f}]" if pair and pair["low"] is not None else ""
+            cells.append("–" if pair is None else f"{pair['mean']:+.4f}{between}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -125,7 +185,7 @@ def main() -> None:
     parser.add_argument("--gold", type=Path, default=GOLD, help="(default: %(default)s)")
     parser.add_argument("--work", type=Path, default=Path("build/miniature"), help="(default: %(default)s)")
     parser.add_argument("--results", type=Path, default=HERE / "results", help="(default: %(default)s)")
-    parser.add_argument("--tokens", type=int, default=3_000_000)
+    parser.add_argument("--tokens", type=int, default=2_000_000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", default=",".join([*RULES, "tagger", "gold"]), help="corpora beside raw")
@@ -142,10 +202,17 @@ def main() -> None:
         word for name in ("held-out-pages", "python-reference") for word in ("--text", options.work / f"{name}.jsonl")
     ]
     budget = ["--tokens", str(options.tokens), "--seeds", str(options.seeds), "--workers", str(options.workers)]
-    prox("compare", *[f"{name}={path}" for name, path in corpora.items()], trial, *held, *budget)
+    prox("compare", *[f"{name}={corpus.path}" for name, corpus in corpora.items()], trial, *held, *budget)
+    report = json.loads((trial / "compare.json").read_bytes())
+    report["made"] = {name: made(corpus) for name, corpus in corpora.items()}
+    parts = [words(options.work / f"pages-{number}.jsonl") for number in (0, 1)]
+    report["made"]["raw"] = {name: sum(part[name] for part in parts) for name in parts[0]}
+    if "gold" in names:
+        report["made"]["gold"] = words(options.work / "gold.jsonl")
     options.results.mkdir(parents=True, exist_ok=True)
-    shutil.copy(trial / "compare.json", options.results / "miniature.json")
+    (options.results / "miniature.json").write_text(f"{json.dumps(report, indent=1)}\n", encoding="utf-8")
     shutil.copy(trial / "compare.svg", options.results / "miniature.svg")
+    print(table(report))
 
 
 if __name__ == "__main__":

@@ -62,7 +62,11 @@ def test_from_pages_to_the_report_and_again_without_doing_anything_twice(experim
     means = {each["group"]: each["mean"] for each in held["groups"]}
     assert means["gold"] < means["raw"] and means["c4"] < means["raw"]
     assert (tmp_path / "results" / "miniature.svg").read_text().count("<svg") == 1
-    assert "results were there already" not in capfd.readouterr().out
+    assert report["made"]["raw"]["documents"] == report["made"]["c4"]["documents"]
+    assert report["made"]["gold"]["words_after"] < report["made"]["raw"]["words_after"]
+    said = capfd.readouterr().out
+    assert "results were there already" not in said
+    assert "| gold | 100% |" in said and "| raw | 100% | 100% | – |" in said
     experiment(*command)
     assert "results were there already" in capfd.readouterr().out
 

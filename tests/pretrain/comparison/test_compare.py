@@ -97,6 +97,9 @@ def test_what_is_done_is_not_done_again_and_seeds_may_be_added(finished, texts):
     again = run_comparison(wanted(texts, output, seeds=3, workers=1), [], [HeldOut(texts["held"])])
     assert len(before) == 4 and all(path.stat().st_mtime_ns == time for path, time in before.items())
     assert len(again["models"]) == 6 and len(list((output / "models").iterdir())) == 6
+    told = []
+    fewer = run_comparison(wanted(texts, output, seeds=2), [], [HeldOut(texts["held"])], told.append)
+    assert len(fewer["models"]) == 4 and any("not asked for: noise-2, prose-2" in line for line in told)
     old = {cell["value"] for cell in report["rows"][0]["models"]}
     assert old < {cell["value"] for cell in again["rows"][0]["models"]}
 

@@ -76,6 +76,7 @@ def run_comparison(
         write_atomically(str(folder / RECORD), _json(known))
         tokenizer = _tokenizer(wanted, settings, folder, say)
         trainings = _trainings(wanted, tokenizer)
+        _tell_of_others(folder, trainings, say)
         count = 0
 
         def done(training: Training, record: Mapping[str, Any]) -> None:
@@ -195,6 +196,14 @@ def _trainings(wanted: Comparison, tokenizer: str) -> list[Training]:
         for seed in range(wanted.seeds)
         for corpus in wanted.corpora
     ]
+
+
+def _tell_of_others(folder: Path, trainings: Sequence[Training], say: Say) -> None:
+    """Fewer seeds or corpora than before give a report of fewer; nobody should take it for the one of all."""
+    wanted = {Path(training.settings.output).name for training in trainings}
+    others = sorted(path.name for path in (folder / MODELS).glob("*") if path.name not in wanted)
+    if others:
+        say(f"{RECORD} and {PLOT} will leave out models that are there but not asked for: {', '.join(others)}")
 
 
 def _evaluate(
