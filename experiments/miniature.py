@@ -185,7 +185,7 @@ def main() -> None:
     parser.add_argument("--gold", type=Path, default=GOLD, help="(default: %(default)s)")
     parser.add_argument("--work", type=Path, default=Path("build/miniature"), help="(default: %(default)s)")
     parser.add_argument("--results", type=Path, default=HERE / "results", help="(default: %(default)s)")
-    parser.add_argument("--tokens", type=int, default=2_000_000)
+    parser.add_argument("--tokens", type=int, default=1_000_000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", default=",".join([*RULES, "tagger", "gold"]), help="corpora beside raw")
