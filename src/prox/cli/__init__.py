@@ -17,6 +17,7 @@ from prox.cli.execute import execute
 from prox.cli.pretrain import pretrain
 from prox.cli.preview import preview
 from prox.cli.refine import refine
+from prox.cli.report import report
 from prox.cli.score import score
 from prox.cli.status import status
 from prox.errors import ProxError, UsageError
@@ -31,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (refine, status, preview, execute, score, doctor, cost):
+for verb in (refine, report, status, preview, execute, score, doctor, cost):
     app.command()(verb)
 app.add_typer(annotate, name="annotate")
 app.command()(distill)

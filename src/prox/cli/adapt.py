@@ -8,8 +8,8 @@ import typer
 from prox.cli.adapt_language_model import data, language_model
 from prox.cli.labelled import Gold, Input, Programs, labelled_pages
 from prox.cli.options import Corpus, HtmlToText, TextField
-from prox.cli.visible import visible
 from prox.errors import UsageError
+from prox.visible import visible
 
 adapt = typer.Typer(
     name="adapt",

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from prox.cli.options import Corpus, EngineOptions, HtmlToText, TextField, engine_options
-from prox.cli.visible import visible
 from prox.errors import RunError, UsageError
+from prox.visible import visible
 
 if TYPE_CHECKING:
     from prox.adapt.annotation.run import Progress, Result, Task

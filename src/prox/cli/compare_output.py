@@ -9,7 +9,7 @@ from rich.text import Text
 
 from prox.cli.evaluate_output import console_for, groups_table, in_order, notes
 from prox.cli.quantities import short
-from prox.cli.visible import visible
+from prox.visible import visible
 
 
 def show(report: Mapping[str, Any], output: str) -> None:

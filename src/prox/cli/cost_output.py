@@ -10,9 +10,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from prox.cli.quantities import short
-from prox.cli.visible import visible
 from prox.pretrain.flops import break_even, training_flops
 from prox.pretrain.refining import TOKENS_A_WORD, Refining, StageFlops
+from prox.visible import visible
 
 SHARES = (Fraction(1, 100), Fraction(1, 10), Fraction(1))
 """Of training, for which it is said where refining costs as much."""

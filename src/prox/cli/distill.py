@@ -99,7 +99,7 @@ def _show(report: "Report", output: str, refused: str) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from prox.cli.visible import visible
+    from prox.visible import visible
 
     table = Table("", Column(justify="right"), show_header=False)
     table.add_row("records", f"{report.records:,}")

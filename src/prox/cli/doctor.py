@@ -115,7 +115,7 @@ def _as_json(diagnosis: "Diagnosis") -> dict[str, Any]:
 def _show(diagnosis: "Diagnosis", console: "Console", full: bool) -> None:
     from rich.text import Text
 
-    from prox.cli.visible import visible
+    from prox.visible import visible
 
     title = f"{diagnosis.level} level: {visible(diagnosis.stage)}"
     console.rule(Text(title, style="bold"), align="left")
@@ -157,7 +157,7 @@ def _show_finding(finding: "Finding", console: "Console", full: bool) -> None:
 
 
 def _shown(text: str, full: bool) -> str:
-    from prox.cli.visible import visible
+    from prox.visible import visible
 
     lines = [visible(line) for line in text.split("\n")]
     if not full and len(lines) > 2 * _SHOWN_LINES + 1:

@@ -132,6 +132,6 @@ def _versions() -> dict[str, str]:
 
 def _tell(step: str) -> None:
     """What is under way, on standard error, a line a step; the progress bars of lm-eval come below it in a terminal."""
-    from prox.cli.visible import visible
+    from prox.visible import visible
 
     typer.echo(visible(step), err=True)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from prox.cli.visible import visible
+from prox.visible import visible
 
 _LOG_WIDTH = 100
 """Columns where no terminal says how wide it is."""

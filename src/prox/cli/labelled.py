@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from prox.cli.visible import visible
 from prox.errors import UsageError
+from prox.visible import visible
 
 if TYPE_CHECKING:
     from prox.adapt.labels import Sorted

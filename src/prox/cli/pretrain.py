@@ -191,7 +191,7 @@ def _show(result: "Result") -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from prox.cli.visible import visible
+    from prox.visible import visible
 
     record = result.record
     corpus, model = record["corpus"], record["model"]

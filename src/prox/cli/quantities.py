@@ -3,8 +3,8 @@
 import re
 from fractions import Fraction
 
-from prox.cli.visible import visible
 from prox.errors import UsageError
+from prox.visible import visible
 
 # Bounds on digits and exponent keep the number small before anything is reckoned with it.
 _NUMBER = re.compile(

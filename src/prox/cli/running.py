@@ -20,7 +20,6 @@ from rich.progress import (
 from rich.table import Table
 
 from prox.cli.live import LiveBar
-from prox.cli.visible import visible
 from prox.corpora import open_file_system
 from prox.errors import RunError, UsageError
 from prox.runs.local import threads_for
@@ -29,6 +28,7 @@ from prox.runs.record import RUN_FILE
 from prox.runs.refine import Progress as RunProgress
 from prox.runs.refine import RunResult, refine_corpus
 from prox.runs.stages import DECISIONS, QUARANTINED
+from prox.visible import visible
 
 
 def recipe_from_options(file: str | None, **options: Any) -> Recipe:
@@ -99,15 +99,27 @@ def run(recipe: Recipe, as_json: bool, start_over: bool = False, despite_changes
             highlight=False,
         )
         raise typer.Exit(1) from None
+    report = _write_report(recipe.output)
     if as_json:
         import orjson
 
         sys.stdout.write(orjson.dumps(result.record, option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
-        _print_summary(result, recipe)
+        _print_summary(result, recipe, report)
     decisions = result.record["decisions"]
     if decisions[QUARANTINED] and decisions[QUARANTINED] == result.record["records"]:
         raise RunError(f"not one record could be refined; {recipe.output}/quarantine has them all, with the reasons")
+
+
+def _write_report(output: str) -> str | None:
+    """The page about the run; whatever it fails at, the run is done and not to be failed by it."""
+    from prox.report.report import write_report
+
+    try:
+        return write_report(output)
+    except Exception as error:
+        sys.stderr.write(f"warning: no report was written: {visible(str(error))}\n")
+        return None
 
 
 def _end_like_an_interrupt(*signals: signal.Signals) -> None:
@@ -144,7 +156,7 @@ def _line(progress: RunProgress) -> str:
     return f"{rate:.1f} MB/s, units {progress.units_done:,}/{progress.units:,}{decisions}{more}"
 
 
-def _print_summary(result: RunResult, recipe: Recipe) -> None:
+def _print_summary(result: RunResult, recipe: Recipe, report: str | None) -> None:
     console = Console()
     record = result.record
     total = max(1, record["records"])
@@ -174,7 +186,8 @@ def _print_summary(result: RunResult, recipe: Recipe) -> None:
         console.print(f"passed over {len(result.passed_over)} other files: {names}", markup=False, highlight=False)
     if not record["session"]["text_bytes"] and sessions > 1:
         console.print("all of it was done before", highlight=False)
-    console.print(f"→ {recipe.output}", markup=False, highlight=False, soft_wrap=True)
+    about = f", {report} to look at" if report else ""
+    console.print(f"→ {recipe.output}{about}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _cost_table(costs: list[dict[str, Any]]) -> Table:

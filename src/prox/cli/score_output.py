@@ -10,12 +10,12 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from prox.cli.candidates import Candidate
-from prox.cli.visible import visible
 from prox.corpora import shown_path
 from prox.refiners.draft import Level
 from prox.runs.bootstrap import SEED, Bootstrap, Difference, Interval
 from prox.runs.score import GoldScore
 from prox.runs.score_tally import NAMES, Scores, figure
+from prox.visible import visible
 
 Scored: TypeAlias = Sequence[tuple[Candidate, GoldScore]]
 

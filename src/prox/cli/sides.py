@@ -7,11 +7,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from prox.cli.visible import visible
 from prox.corpora import Quarantined
 from prox.document import split_lines
 from prox.program import InsertLine, Program, RemoveLines, Replace, ReplaceOnce
 from prox.runs.stages import Refined
+from prox.visible import visible
 
 _SHOWN_LINES = 60
 _SHOWN_OPERATIONS = 25

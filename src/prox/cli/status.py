@@ -56,7 +56,7 @@ def _print(status: Any) -> None:
     from rich.progress_bar import ProgressBar
     from rich.table import Table
 
-    from prox.cli.visible import visible
+    from prox.visible import visible
 
     console = Console()
     report, total = status.report, max(1, status.report.records)

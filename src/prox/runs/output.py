@@ -9,7 +9,7 @@ from prox.runs.ledger import FOLDERS, LEDGER
 from prox.runs.lock import LOCK_FILE
 from prox.runs.plan import PLAN_FILE
 from prox.runs.recipe import Recipe
-from prox.runs.record import RUN_FILE
+from prox.runs.record import REPORT_FILE, RUN_FILE
 
 
 def without_slashes(output: str) -> str:
@@ -68,7 +68,7 @@ def claim(output: str) -> list[Path]:
 def remove_run(output: str) -> None:
     """Remove all that a run writes, and nothing else; what says whose parts they are goes last."""
     fs, path = open_file_system(output)
-    for name in (LEDGER, *FOLDERS, PLAN_FILE, RUN_FILE):
+    for name in (LEDGER, *FOLDERS, REPORT_FILE, PLAN_FILE, RUN_FILE):
         if is_local(fs) and Path(f"{path}/{name}").is_dir():
             shutil.rmtree(f"{path}/{name}")
         elif fs.exists(f"{path}/{name}"):

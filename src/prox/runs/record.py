@@ -18,6 +18,7 @@ from prox.runs.recipe import Recipe
 from prox.runs.stages import Stage
 
 RUN_FILE = "run.json"
+REPORT_FILE = "report.html"
 
 
 def read_record(output: str) -> dict[str, Any] | None:

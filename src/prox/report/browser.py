@@ -1,0 +1,86 @@
+"""Documents for the browser of a report, as plain data: cut, so that no page makes a report large."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from prox.report.figures import Suspicious, marked
+from prox.report.pages import Line, Page
+from prox.visible import visible
+
+MOST_PAGES = 150
+MOST_LINES = 400
+MOST_CHARACTERS = 16_000
+LONGEST_LINE = 1_500
+LONGEST_PROGRAM = 4_000
+LONGEST_ID = 300
+
+
+def chosen(pages: Sequence[Page], worrying: Iterable[Suspicious], most: int = MOST_PAGES) -> list[Page]:
+    """Pages to leaf through: those with suspicious edits, and of each decision some, evenly spread."""
+    picked = {each.page.key: each.page for each in worrying}
+    sizes = Counter(page.decision for page in pages)
+    decisions = sorted(sizes, key=lambda decision: (sizes[decision], decision))
+    for place, decision in enumerate(decisions):
+        own = [page for page in pages if page.decision == decision and page.key not in picked]
+        count = min(len(own), max(0, most - len(picked)) // (len(decisions) - place))
+        picked |= {page.key: page for page in (own[n * len(own) // count] for n in range(count))}
+    return [page for page in pages if page.key in picked]
+
+
+def as_data(page: Page) -> dict[str, Any]:
+    """For JSON: no control character and no bidi control is in it."""
+    return {
+        "id": _shown(page.id, LONGEST_ID),
+        "decision": page.decision,
+        "reason": _shown(page.reason, LONGEST_ID),
+        "before": page.words_before,
+        "after": page.words_after,
+        "score": None if page.keep_score is None else round(page.keep_score, 3),
+        "domain": _shown(page.domain, 100),
+        "language": _shown(page.language, 20),
+        "place": _shown(f"{page.key[0].rpartition('/')[2]}, record {page.key[2]}", LONGEST_ID),
+        "operations": sorted(set(page.operations)),
+        "failures": [_shown(each, LONGEST_ID) for each in page.failures[:10]],
+        "program": "\n".join(visible(line) for line in _cut(page.program, LONGEST_PROGRAM).split("\n")),
+        "lines": None if page.lines is None else _lines(page.lines),
+    }
+
+
+def _lines(lines: Sequence[Line]) -> list[list[Any]]:
+    """Rows: number, fate, score, raw text or its pieces, refined text; in the middle of a long document, a gap."""
+    head = _as_many(lines, MOST_LINES // 2, MOST_CHARACTERS // 2)
+    rest = lines[head:]
+    tail = _as_many(rest[::-1], MOST_LINES // 2, MOST_CHARACTERS // 2)
+    rows = [_row(line) for line in lines[:head]]
+    if head + tail < len(lines):
+        rows.append([len(lines) - head - tail, "gap", None, ""])
+    return rows + [_row(line) for line in rest[len(rest) - tail :]]
+
+
+def _as_many(lines: Sequence[Line], most: int, characters: int) -> int:
+    """How many lines from the beginning have room."""
+    for number, line in enumerate(lines[:most]):
+        characters -= min(len(line.raw) + len(line.refined) * (line.fate != "kept"), 2 * LONGEST_LINE)
+        if characters < 0:
+            return number
+    return min(len(lines), most)
+
+
+def _row(line: Line) -> list[Any]:
+    raw = _cut(line.raw, LONGEST_LINE)
+    if line.fate == "changed":
+        refined = _cut(line.refined, LONGEST_LINE)
+        pieces = [[visible(piece), int(kept)] for piece, kept in marked(raw, refined)]
+        return [line.number, line.fate, line.score, pieces, visible(refined)]
+    if line.fate == "added":
+        return [line.number, line.fate, None, "", _shown(line.refined, LONGEST_LINE)]
+    return [line.number, line.fate, line.score, visible(raw)]
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]} … {len(text) - most:,} more characters"
+
+
+def _shown(text: str, most: int) -> str:
+    return visible(_cut(text, most))

@@ -1,0 +1,161 @@
+"""Two runs over the same input: what one removes and the other keeps."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prox.corpora import write_atomically
+from prox.errors import UsageError
+from prox.report.browser import LONGEST_LINE, MOST_CHARACTERS, MOST_LINES, MOST_PAGES, as_data
+from prox.report.figures import LONGEST_SHOWN, MOST_GROUPS, Frequent
+from prox.report.pages import Line, Page
+from prox.report.render import render
+from prox.report.sample import Sample, sample_run
+from prox.visible import visible
+
+COMPARISON_FILE = "comparison.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The same document in both runs.
+
+    Attributes:
+        only: Words on lines that one of them removes and the other keeps; first those of the first run.
+    """
+
+    first: Page
+    second: Page
+    only: tuple[int, int]
+
+
+def write_comparison(first: str, second: str, to: str | None = None) -> str:
+    """Write the comparison of two runs, into the output folder of the first or elsewhere; where it is.
+
+    Raises:
+        UsageError: One of the folders holds no run, or they have no document in common.
+        RunError: What a run left cannot be read.
+        OSError: The page cannot be written.
+    """
+    path = to or f"{first.rstrip('/')}/{COMPARISON_FILE}"
+    write_atomically(path, comparison_html(sample_run(first), sample_run(second)))
+    return path
+
+
+def pairs_of(first: Sample, second: Sample) -> list[Pair]:
+    """Documents with the same place and the same text."""
+    others = {page.key: page for page in second.pages}
+    pairs = []
+    for page in first.pages:
+        other = others.get(page.key)
+        if other is not None and other.sha256 == page.sha256:
+            pairs.append(Pair(page, other, (_only(page, other), _only(other, page))))
+    return pairs
+
+
+def _gone(page: Page) -> dict[int, Line]:
+    return {line.number: line for line in page.lines or () if line.fate == "removed"}
+
+
+def _only(page: Page, other: Page) -> int:
+    """Words on lines that are removed from one and not from the other."""
+    removed, others = _gone(page), _gone(other)
+    return sum(len(line.raw.split()) for number, line in removed.items() if number not in others)
+
+
+def comparison_html(first: Sample, second: Sample) -> bytes:
+    """
+    Raises:
+        UsageError: The samples have no document in common.
+    """
+    pairs = pairs_of(first, second)
+    if not pairs:
+        raise UsageError(
+            "the two runs have no document in common: compare runs over the same input, with the same --unit-bytes"
+        )
+    decisions = Counter((pair.first.decision, pair.second.decision) for pair in pairs)
+    names = sorted({name for pair in decisions for name in pair})
+    apart = sorted((pair for pair in pairs if sum(pair.only)), key=lambda pair: (-sum(pair.only), pair.first.key))
+    return render(
+        "comparison.html",
+        [_data(pair) for pair in _shown(apart)],
+        runs=[_head(first, pairs, 0), _head(second, pairs, 1)],
+        names=names,
+        decisions=decisions,
+        pairs=len(pairs),
+        apart=len(apart),
+        whole=first.is_whole and second.is_whole,
+        lines=[_lines(pairs, 0), _lines(pairs, 1)],
+    )
+
+
+def _shown(apart: Sequence[Pair]) -> list[Pair]:
+    """The most different documents, and as many spread over the rest."""
+    most = apart[: MOST_PAGES // 2]
+    rest = apart[len(most) :]
+    count = min(len(rest), MOST_PAGES - len(most))
+    return [*most, *(rest[place * len(rest) // count] for place in range(count))]
+
+
+def _head(sample: Sample, pairs: Sequence[Pair], side: int) -> dict[str, Any]:
+    pages = [pair.second if side else pair.first for pair in pairs]
+    words = sum(page.words_before for page in pages)
+    return {
+        "output": sample.status.record["recipe"]["output"],
+        "stages": [f"{cost['stage']} ({cost['level']}s)" for cost in sample.status.record["costs"]],
+        "decisions": Counter(page.decision for page in pages),
+        "left": sum(page.words_after for page in pages) / words if words else 1.0,
+        "only": sum(pair.only[side] for pair in pairs),
+    }
+
+
+def _lines(pairs: Sequence[Pair], side: int) -> list[Frequent]:
+    """Lines that this run removes and the other keeps, by the documents in which that is so."""
+    documents: Counter[str] = Counter()
+    times: Counter[str] = Counter()
+    for pair in pairs:
+        own, other = (pair.second, pair.first) if side else (pair.first, pair.second)
+        kept = _gone(other)
+        texts = [line.raw.strip() for number, line in _gone(own).items() if number not in kept and line.raw.strip()]
+        times.update(texts)
+        documents.update(set(texts))
+    return [
+        Frequent(text[:LONGEST_SHOWN], count, times[text]) for text, count in documents.most_common(2 * MOST_GROUPS)
+    ]
+
+
+def _data(pair: Pair) -> dict[str, Any]:
+    """As for one run, with lines that say who removes them: number, who, None, what the first leaves, what the second."""
+    first, second = pair.first, pair.second
+    data = as_data(first)
+    rows: list[list[Any]] = []
+    left = MOST_CHARACTERS
+    others = {line.number: line for line in second.lines or () if line.number >= 0}
+    for line in first.lines or ():
+        other = others.get(line.number)
+        if line.number < 0 or other is None:
+            continue
+        left -= len(line.raw)
+        if left < 0 or len(rows) == MOST_LINES:
+            rows.append([len(others) - len(rows), "gap", None, ""])
+            break
+        rows.append([line.number, _who(line, other), None, visible(line.raw[:LONGEST_LINE])])
+    return data | {
+        "decision": f"{first.decision} / {second.decision}",
+        "only": list(pair.only),
+        "after": first.words_after,
+        "after_second": second.words_after,
+        "program": f"first run:\n{data['program']}\n\nsecond run:\n{as_data(second)['program']}",
+        "operations": [
+            name for name, words in zip(("first removes more", "second removes more"), pair.only, strict=True) if words
+        ],
+        "lines": rows,
+    }
+
+
+def _who(first: Line, second: Line) -> str:
+    gone = first.fate == "removed", second.fate == "removed"
+    if gone == (False, False):
+        return "kept" if first.refined == second.refined else "edited-otherwise"
+    return {(True, True): "both", (True, False): "first", (False, True): "second"}[gone]

@@ -1,0 +1,180 @@
+"""What should worry whoever reads a report, with figures and what to do next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prox.report.figures import Group, lost_tails
+from prox.report.pages import Page
+from prox.runs.status import Status
+
+FEWEST = 30
+"""Documents from which anything is concluded."""
+
+NEAR_ZERO = 0.01
+MASS_DROPS = 0.8
+FEW_WORDS = 0.2
+CUT_TAILS = 0.1
+WHOLE_DOMAIN = 8
+DRIFT = 0.25
+FAILURES = 0.05
+QUARANTINED_SHARE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """Attributes:
+    title: What is the matter, with figures.
+    advice: What to look at or do.
+    """
+
+    title: str
+    advice: str
+
+
+def concerns(
+    status: Status,
+    pages: Sequence[Page],
+    domains: Sequence[Group],
+    languages: Sequence[Group],
+    files: Sequence[Group],
+) -> list[Concern]:
+    """The worst first."""
+    found = [*_of_the_run(status), *_of_the_whole(status), *_of_tails(pages)]
+    share = _drop_share(pages)
+    found += _of_domains(domains, share) + _of_languages(languages, share) + _of_files(files)
+    return found
+
+
+def _drop_share(pages: Sequence[Page]) -> float:
+    return sum(page.decision == "dropped" for page in pages) / len(pages) if pages else 0.0
+
+
+def _of_the_run(status: Status) -> list[Concern]:
+    found = []
+    if status.state != "complete":
+        found.append(
+            Concern(
+                f"The run is not complete: {status.units_done:,} of {status.units:,} work units are done ({status.state}).",
+                "This page shows what is done so far. The same command goes on with the rest.",
+            )
+        )
+    if status.failed_units:
+        unit, reason = next(iter(status.failed_units.items()))
+        found.append(
+            Concern(
+                f"{len(status.failed_units):,} work units failed, the first ({unit}): {reason}",
+                "Mend that, and run again.",
+            )
+        )
+    records = status.report.records
+    quarantined = status.report.decisions["quarantined"]
+    if quarantined and quarantined >= QUARANTINED_SHARE * records:
+        found.append(
+            Concern(
+                f"{quarantined:,} of {records:,} records ({quarantined / records:.1%}) are in quarantine.",
+                "Look at the reasons below and in quarantine/: a wrong text field, broken files, or a refiner that failed.",
+            )
+        )
+    programs = sum(cost.programs for cost in status.report.costs)
+    unusable = sum(cost.unusable for cost in status.report.costs)
+    if programs and unusable >= FAILURES * programs:
+        found.append(
+            Concern(
+                f"{unusable:,} of {programs:,} programs ({unusable / programs:.1%}) could not be used.",
+                "prox doctor says whether the refiner is asked in the right way; the kinds of failures are below.",
+            )
+        )
+    return found
+
+
+def _of_the_whole(status: Status) -> list[Concern]:
+    report = status.report
+    counts = report.decisions
+    refined = report.records - counts["quarantined"]
+    if refined < FEWEST:
+        return []
+    touched = (counts["edited"] + counts["dropped"]) / refined
+    left = report.words_after / report.words_before if report.words_before else 1.0
+    if touched < NEAR_ZERO:
+        return [
+            Concern(
+                f"Next to nothing was done: {counts['edited'] + counts['dropped']:,} of {refined:,} documents changed.",
+                "Either the corpus is clean, or the refiner was asked in the wrong way (a wrong prompt template gives "
+                "programs that do nothing). prox doctor --refiner SPEC tells the two apart.",
+            )
+        ]
+    dropped = counts["dropped"] / refined
+    if dropped > MASS_DROPS:
+        return [
+            Concern(
+                f"{dropped:.0%} of the documents were dropped.",
+                "Read a few of them below. If they are good, lower --keep-threshold or take --level chunk.",
+            )
+        ]
+    if left < FEW_WORDS:
+        return [
+            Concern(
+                f"Only {left:.0%} of the words are left.",
+                "Read a few documents below. If good text is gone, raise --noise-threshold.",
+            )
+        ]
+    return []
+
+
+def _of_tails(pages: Sequence[Page]) -> list[Concern]:
+    cut, edited = lost_tails(pages)
+    if edited < FEWEST or cut < CUT_TAILS * edited:
+        return []
+    return [
+        Concern(
+            f"{cut:,} of {edited:,} edited documents lost their end, 30 % of their words or more, and hardly anything else.",
+            "That is how a refiner looks that sees only the beginning of long documents, or removes all that follows. "
+            "Look at where text was removed, and at the window of the refiner.",
+        )
+    ]
+
+
+def _of_domains(domains: Sequence[Group], share: float) -> list[Concern]:
+    whole = [group for group in domains if group.dropped == group.documents >= WHOLE_DOMAIN]
+    if not whole or share > 0.6:
+        return []
+    names = ", ".join(f"{group.name} ({group.documents:,})" for group in whole[:5])
+    return [
+        Concern(
+            f"Every document of the sample was dropped from: {names}{' and others' if len(whole) > 5 else ''}.",
+            "Spam, perhaps, or a kind of page that the refiner does not know. Filter the documents below by domain.",
+        )
+    ]
+
+
+def _of_languages(languages: Sequence[Group], share: float) -> list[Concern]:
+    known = [group for group in languages if group.documents >= FEWEST]
+    if len(known) < 2:
+        return []
+    return [
+        Concern(
+            f"Documents in “{group.name}” are dropped more often than others: {group.drop_share:.0%} of {group.documents:,}, "
+            f"against {share:.0%} of all.",
+            "A judge that was taught in another language says little here. --level chunk edits lines and drops none.",
+        )
+        for group in known
+        if group.drop_share > share + 0.15 and group.drop_share > 1.5 * share
+    ]
+
+
+def _of_files(files: Sequence[Group]) -> list[Concern]:
+    known = [group for group in files if group.documents >= FEWEST]
+    words = sum(group.words_before for group in known)
+    if len(known) < 2 or not words:
+        return []
+    left = sum(group.words_after for group in known) / words
+    apart = [group for group in known if abs(group.left - left) > DRIFT]
+    if not apart:
+        return []
+    names = ", ".join(f"{group.name.rpartition('/')[2]} ({group.left:.0%})" for group in apart[:5])
+    return [
+        Concern(
+            f"Parts of the corpus differ: {left:.0%} of the words are left over all, but of {names}.",
+            "Another kind of text, or another extractor. One refiner may not suit both.",
+        )
+    ]

@@ -1,0 +1,115 @@
+"""`report.html` of a run."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from prox.corpora import write_atomically
+from prox.report import charts, figures
+from prox.report.browser import as_data, chosen
+from prox.report.concerns import concerns
+from prox.report.pages import Page
+from prox.report.render import render
+from prox.report.sample import Sample, sample_run
+from prox.runs.record import REPORT_FILE
+
+
+def write_report(output: str, to: str | None = None) -> str:
+    """Write the report of a run into its output folder, or elsewhere; where it is.
+
+    Raises:
+        UsageError: The folder holds no run.
+        RunError: What the run left cannot be read.
+        OSError: The report cannot be written.
+    """
+    path = to or f"{output.rstrip('/')}/{REPORT_FILE}"
+    write_atomically(path, report_html(sample_run(output)))
+    return path
+
+
+def report_html(sample: Sample) -> bytes:
+    pages = figures.refined_pages(sample.pages)
+    domains = figures.groups(pages, lambda page: page.domain)
+    languages = figures.groups(pages, lambda page: page.language)
+    files = figures.groups(pages, lambda page: page.file)
+    doubtful = figures.suspicious(pages)
+    record = sample.status.record
+    return render(
+        "report.html",
+        [as_data(page) for page in chosen(sample.pages, doubtful)],
+        status=sample.status,
+        record=record,
+        sample=sample,
+        concerns=concerns(sample.status, pages, domains, languages, files),
+        charts=_charts(pages, record),
+        groups=_groups(domains, languages, files),
+        frequent=figures.frequent_removals(pages),
+        strings=figures.frequent_strings(pages),
+        suspicious=doubtful,
+        operation_kinds=figures.operation_kinds(pages),
+        failure_kinds=figures.failure_kinds(pages),
+    )
+
+
+def _charts(pages: Sequence[Page], record: dict[str, Any]) -> list[dict[str, Any]]:
+    """What has something to show, with what to read from it."""
+    both = ("before", "after")
+    keep, noise = figures.keep_scores(pages), figures.line_scores(pages)
+    drawn = [
+        ("Length of documents", "words", charts.columns(figures.lengths(pages), "documents by words", both), both),
+        ("Lines of documents", "lines", charts.columns(figures.line_counts(pages), "documents by lines", both), both),
+        (
+            "How much of a document goes",
+            "share of its words; 100 % are dropped documents",
+            charts.columns(figures.noise_shares(pages), "documents by share of words removed"),
+            (),
+        ),
+        (
+            "Operations of a program",
+            "operations",
+            charts.columns(figures.operation_counts(pages), "documents by operations"),
+            (),
+        ),
+        (
+            "Where edits remove text: place in the document",
+            "from its beginning to its end, share of the words there",
+            charts.columns(figures.positions(pages), "share of words removed by place", percent=True),
+            (),
+        ),
+        (
+            "Where edits remove text: length of the line",
+            "words of the line, share of such lines",
+            charts.columns(figures.line_lengths(pages), "share of lines removed by length", percent=True),
+            (),
+        ),
+        (
+            f"Keep scores of documents{_threshold(record, 'keep_threshold')}",
+            "score",
+            charts.columns(keep, "documents by keep score", ("stays", "dropped"), stacked=True),
+            ("stays", "dropped"),
+        ),
+        (
+            f"Noise scores of lines{_threshold(record, 'noise_threshold')}",
+            "score",
+            charts.columns(noise, "lines by noise score", ("stays", "removed"), stacked=True),
+            ("stays", "removed"),
+        ),
+    ]
+    return [
+        {"title": title, "axis": axis, "svg": Markup(svg), "names": names} for title, axis, svg, names in drawn if svg
+    ]
+
+
+def _threshold(record: dict[str, Any], name: str) -> str:
+    given = record["recipe"].get(name)
+    return "" if given is None else f" (threshold {given:g})"
+
+
+def _groups(*kinds: Sequence[figures.Group]) -> list[tuple[str, Sequence[figures.Group], int]]:
+    names = ("domain", "language", "file")
+    return [
+        (name, groups[: figures.MOST_GROUPS], len(groups))
+        for name, groups in zip(names, kinds, strict=True)
+        if len(groups) > (name == "file")
+    ]

@@ -1,0 +1,190 @@
+"use strict";
+(() => {
+  const documents = JSON.parse(document.getElementById("data").textContent);
+  const find = (name) => document.getElementById(name);
+  const list = find("list"), view = find("document"), count = find("count");
+  const filters = { decision: find("decision"), domain: find("domain"), operation: find("operation") };
+  // What a comparison of two runs says of a line.
+  const WHO = { both: "both remove it", first: "only the first removes it", second: "only the second removes it",
+    "edited-otherwise": "edited in two ways" };
+  let shown = [], current = -1;
+
+  // All text of documents goes through here, as text and never as markup.
+  const make = (tag, text, ...classes) => {
+    const element = document.createElement(tag);
+    if (text !== undefined && text !== null) element.textContent = text;
+    if (classes.length) element.classList.add(...classes);
+    return element;
+  };
+
+  const values = (each, name) => {
+    if (name === "operation") return each.operations;
+    return each[name] ? [each[name]] : [];
+  };
+
+  for (const [name, select] of Object.entries(filters)) {
+    const counts = new Map();
+    for (const each of documents) for (const value of values(each, name)) counts.set(value, (counts.get(value) || 0) + 1);
+    const sorted = [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+    for (const [value, number] of sorted) {
+      const option = make("option", `${value} (${number})`);
+      option.value = value;
+      select.append(option);
+    }
+    if (!counts.size) select.parentElement.hidden = true;
+    select.addEventListener("change", choose);
+  }
+  find("query").addEventListener("input", choose);
+  find("filters").addEventListener("submit", (event) => event.preventDefault());
+
+  const textOf = (each) => {
+    if (each.found === undefined) {
+      const parts = [each.id, each.program];
+      for (const row of each.lines || []) {
+        parts.push(typeof row[3] === "string" ? row[3] : row[3].map((piece) => piece[0]).join(""));
+        if (row.length > 4) parts.push(row[4]);
+      }
+      each.found = parts.join("\n").toLowerCase();
+    }
+    return each.found;
+  };
+
+  const amounts = (each) => {
+    const left = [each.after, each.after_second].filter((words) => words !== undefined);
+    return `${each.before.toLocaleString("en")} → ${left.map((words) => words.toLocaleString("en")).join(" / ")} words`;
+  };
+
+  function choose() {
+    const query = find("query").value.trim().toLowerCase();
+    shown = documents.filter((each) =>
+      Object.entries(filters).every(([name, select]) => !select.value || values(each, name).includes(select.value)) &&
+      (!query || textOf(each).includes(query)));
+    count.textContent = `${shown.length} of ${documents.length}`;
+    list.replaceChildren(...shown.map((each, place) => {
+      const item = make("li");
+      item.id = `item-${place}`;
+      item.setAttribute("role", "option");
+      const button = make("button", null);
+      button.type = "button";
+      button.tabIndex = -1;
+      button.append(make("b", each.decision, each.decision.split(" ")[0]), make("span", each.id), make("small", amounts(each)));
+      button.addEventListener("click", () => show(place));
+      item.append(button);
+      return item;
+    }));
+    current = -1;
+    if (shown.length) show(Math.max(0, shown.findIndex((each) => each.decision === "edited")), false);
+    else view.replaceChildren(make("p", documents.length ? "No document fits these filters." : "There are no documents in this sample."));
+  }
+
+  function show(place, named = true) {
+    if (place < 0 || place >= shown.length) return;
+    if (current >= 0) list.children[current]?.removeAttribute("aria-selected");
+    current = place;
+    const item = list.children[place];
+    item.setAttribute("aria-selected", "true");
+    list.setAttribute("aria-activedescendant", item.id);
+    list.scrollTop = Math.max(0, item.offsetTop - list.offsetTop - list.clientHeight / 3);
+    const each = shown[place];
+    view.replaceChildren(...page(each));
+    view.scrollTop = 0;
+    if (named) history.replaceState(null, "", "#d=" + encodeURIComponent(each.id));
+  }
+
+  function page(each) {
+    const head = make("h3", each.id);
+    const facts = [each.decision, amounts(each)];
+    if (each.score !== null) facts.push(`keep score ${each.score.toFixed(2)}`);
+    for (const name of ["domain", "language", "place"]) if (each[name]) facts.push(each[name]);
+    const parts = [head, make("p", facts.join(" · "), "facts")];
+    if (each.reason) parts.push(make("p", each.reason, "reason"));
+    for (const failure of each.failures) parts.push(make("p", `not carried out: ${failure}`, "reason"));
+    if (each.program) {
+      const details = make("details");
+      details.open = each.program.length < 600;
+      details.append(make("summary", "program"), make("pre", each.program));
+      parts.push(details);
+    }
+    if (each.lines === null) {
+      parts.push(make("p", each.decision === "quarantined" ? "What could not be read is in quarantine/, whole." : "The raw text could not be read again."));
+      return parts;
+    }
+    const table = make("table", null, "lines");
+    const caption = make("caption", "raw and refined, line by line", "hidden");
+    const titles = make("tr");
+    const two = each.after_second !== undefined;
+    for (const title of two ? ["line", "", "raw", "who removes it"] : ["line", "noise", "raw", "refined"]) {
+      const cell = make("th", title);
+      cell.scope = "col";
+      titles.append(cell);
+    }
+    const top = make("thead");
+    top.append(titles);
+    const body = make("tbody");
+    for (const row of each.lines) body.append(line(row, each.decision === "dropped"));
+    table.append(caption, top, body);
+    parts.push(table);
+    return parts;
+  }
+
+  function line([number, fate, score, raw, refined], dropped) {
+    const row = make("tr", null, dropped ? "dropped-line" : fate);
+    if (fate === "gap") {
+      const cell = make("td", `… ${number.toLocaleString("en")} more lines`);
+      cell.colSpan = 4;
+      row.append(cell);
+      return row;
+    }
+    row.append(make("td", number < 0 ? "" : number, "number"), make("td", score === null ? "" : (score / 100).toFixed(2), "score"));
+    const before = make("td"), after = make("td");
+    before.dir = after.dir = "auto";
+    if (WHO[fate]) {
+      before.textContent = raw;
+      row.append(before, make("td", WHO[fate], "who"));
+      return row;
+    }
+    if (fate === "removed") before.append(make("del", raw));
+    else if (fate === "changed") {
+      for (const [piece, stays] of raw) before.append(stays ? document.createTextNode(piece) : make("mark", piece));
+      after.textContent = refined;
+    } else if (fate === "added") after.append(make("ins", refined));
+    else before.textContent = after.textContent = raw;
+    row.append(before, after);
+    return row;
+  }
+
+  function named() {
+    const match = /^#d=(.*)$/.exec(location.hash);
+    if (!match) return;
+    let id = match[1];
+    try { id = decodeURIComponent(id); } catch { return; }
+    if (!shown.some((each) => each.id === id)) {
+      for (const select of Object.values(filters)) select.value = "";
+      find("query").value = "";
+      choose();
+    }
+    const place = shown.findIndex((each) => each.id === id);
+    if (place >= 0) {
+      show(place, false);
+      find("documents").scrollIntoView();
+    }
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const typing = ["INPUT", "SELECT", "TEXTAREA"].includes(event.target.tagName);
+    if (typing) {
+      if (event.key === "Escape") event.target.blur();
+      return;
+    }
+    const inList = event.target === list;
+    if (event.key === "j" || (inList && event.key === "ArrowDown")) show(current + 1);
+    else if (event.key === "k" || (inList && event.key === "ArrowUp")) show(current - 1);
+    else if (event.key === "/") find("query").focus();
+    else return;
+    event.preventDefault();
+  });
+  window.addEventListener("hashchange", named);
+  choose();
+  named();
+})();
