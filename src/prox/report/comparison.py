@@ -125,8 +125,11 @@ def _lines(pairs: Sequence[Pair], side: int) -> list[Frequent]:
     ]
 
 
+_REMOVES_MORE = ("only the first removes some", "only the second removes some")
+
+
 def _data(pair: Pair) -> dict[str, Any]:
-    """As for one run, with lines that say who removes them: number, who, None, what the first leaves, what the second."""
+    """As for one run, with lines that say who removes them: number, who, None, raw text."""
     first, second = pair.first, pair.second
     data = as_data(first)
     rows: list[list[Any]] = []
@@ -147,9 +150,7 @@ def _data(pair: Pair) -> dict[str, Any]:
         "after": first.words_after,
         "after_second": second.words_after,
         "program": f"first run:\n{data['program']}\n\nsecond run:\n{as_data(second)['program']}",
-        "operations": [
-            name for name, words in zip(("first removes more", "second removes more"), pair.only, strict=True) if words
-        ],
+        "operations": [name for name, words in zip(_REMOVES_MORE, pair.only, strict=True) if words],
         "lines": rows,
     }
 

@@ -54,7 +54,7 @@ def _of_the_run(status: Status) -> list[Concern]:
     if status.state != "complete":
         found.append(
             Concern(
-                f"The run is not complete: {status.units_done:,} of {status.units:,} work units are done ({status.state}).",
+                f"The run is {status.state}: {status.units_done:,} of {status.units:,} work units are done.",
                 "This page shows what is done so far. The same command goes on with the rest.",
             )
         )
@@ -72,7 +72,7 @@ def _of_the_run(status: Status) -> list[Concern]:
         found.append(
             Concern(
                 f"{quarantined:,} of {records:,} records ({quarantined / records:.1%}) are in quarantine.",
-                "Look at the reasons below and in quarantine/: a wrong text field, broken files, or a refiner that failed.",
+                "Look at the reasons below and in quarantine/: a wrong text field, broken files, a refiner that failed.",
             )
         )
     programs = sum(cost.programs for cost in status.report.costs)
@@ -127,7 +127,7 @@ def _of_tails(pages: Sequence[Page]) -> list[Concern]:
         return []
     return [
         Concern(
-            f"{cut:,} of {edited:,} edited documents lost their end, 30 % of their words or more, and hardly anything else.",
+            f"{cut:,} of {edited:,} edited documents lost their end, 30 % of their words or more, and little else.",
             "That is how a refiner looks that sees only the beginning of long documents, or removes all that follows. "
             "Look at where text was removed, and at the window of the refiner.",
         )
@@ -153,8 +153,8 @@ def _of_languages(languages: Sequence[Group], share: float) -> list[Concern]:
         return []
     return [
         Concern(
-            f"Documents in “{group.name}” are dropped more often than others: {group.drop_share:.0%} of {group.documents:,}, "
-            f"against {share:.0%} of all.",
+            f"Documents in “{group.name}” are dropped more often than others: {group.drop_share:.0%} of "
+            f"{group.documents:,}, against {share:.0%} of all.",
             "A judge that was taught in another language says little here. --level chunk edits lines and drops none.",
         )
         for group in known

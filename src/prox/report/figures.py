@@ -1,5 +1,7 @@
 """What the pages of a sample come to: distributions, places, groups, and lines that stand out."""
 
+import difflib
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -247,12 +249,8 @@ def marked(raw: str, refined: str) -> list[tuple[str, bool]]:
     >>> marked("Ten months. Read more", "Ten months.")
     [('Ten months.', True), (' Read more', False)]
     """
-    import difflib
-
     if len(raw) + len(refined) > 4000:  # difflib takes quadratic time
-        start = next(
-            (n for n, (a, b) in enumerate(zip(raw, refined, strict=False)) if a != b), min(len(raw), len(refined))
-        )
+        start = len(os.path.commonprefix([raw, refined]))
         return [piece for piece in ((raw[:start], True), (raw[start:], False)) if piece[0]]
     matcher = difflib.SequenceMatcher(None, raw, refined, autojunk=False)
     pieces: list[tuple[str, bool]] = []
@@ -283,7 +281,7 @@ def _doubt(each: Suspicious) -> tuple[int, int]:
 
 
 def lost_tails(pages: Sequence[Page], least: float = 0.3) -> tuple[int, int]:
-    """Documents whose end, a share of the words or more, is gone in one stretch with hardly anything before it; and all."""
+    """Edited documents whose end, such a share of the words, is gone in one stretch and little before it; and all."""
     edited = [page for page in pages if page.decision == "edited" and page.lines is not None]
     cut = 0
     for page in edited:

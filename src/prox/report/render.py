@@ -22,7 +22,8 @@ def render(template: str, documents: Any, **values: Any) -> bytes:
     documents: What the browser of documents gets as JSON.
     """
     style, script = _asset("style.css"), _asset("browser.js")
-    policy = f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; form-action 'none'"
+    allowed = f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
+    policy = f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
     html = (
         _environment()
         .get_template(template)
