@@ -61,7 +61,7 @@ def _gone(page: Page) -> dict[int, Line]:
 def _only(page: Page, other: Page) -> int:
     """Words on lines that are removed from one and not from the other."""
     removed, others = _gone(page), _gone(other)
-    return sum(len(line.raw.split()) for number, line in removed.items() if number not in others)
+    return sum(line.words for number, line in removed.items() if number not in others)
 
 
 def comparison_html(first: Sample, second: Sample) -> bytes:

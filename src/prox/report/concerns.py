@@ -72,7 +72,7 @@ def _of_the_run(status: Status) -> list[Concern]:
         found.append(
             Concern(
                 f"{quarantined:,} of {records:,} records ({quarantined / records:.1%}) are in quarantine.",
-                "Look at the reasons below and in quarantine/: a wrong text field, broken files, a refiner that failed.",
+                "The reasons are below and in quarantine/: a wrong text field, broken files, a refiner that failed.",
             )
         )
     programs = sum(cost.programs for cost in status.report.costs)

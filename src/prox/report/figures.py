@@ -1,7 +1,7 @@
 """What the pages of a sample come to: distributions, places, groups, and lines that stand out."""
 
 import difflib
-import os
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +18,8 @@ MOST_GROUPS = 12
 FEWEST_IN_GROUP = 5
 PROSE_WORDS = 12
 LONGEST_SHOWN = 300
+_LONGEST_MATCHED = 600
+"""Characters in which pieces that stay are looked for: difflib takes quadratic time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,11 @@ _LINE_WORDS = (0, 1, 2, 3, 5, 10, 20, 40, 80, None)
 
 
 def _buckets(bounds: Sequence[int | None], values: Iterable[int]) -> list[int]:
-    counts = [0] * (len(bounds) - 1)
+    """How many values lie from each bound to the next; the last one, None, is beyond all."""
+    lows = [bound for bound in bounds if bound is not None]
+    counts = [0] * len(lows)
     for value in values:
-        place = next(place for place, bound in enumerate(bounds[1:]) if bound is None or value < bound)
-        counts[place] += 1
+        counts[bisect_right(lows, value) - 1] += 1
     return counts
 
 
@@ -164,24 +167,20 @@ def line_scores(pages: Sequence[Page]) -> list[Bar]:
     return [Bar(f"{place / 20:.2f}", tuple(each)) for place, each in enumerate(counts)]
 
 
-def _words(text: str) -> int:
-    return len(text.split())
-
-
 def positions(pages: Sequence[Page]) -> list[Bar]:
     """Share of the words that edits removed, by the tenth of the document in which they stood."""
     before, gone = [0] * PARTS, [0] * PARTS
     for page in pages:
         if page.decision == "dropped" or page.lines is None:
             continue
-        total = sum(_words(line.raw) for line in page.lines)
+        total = sum(line.words for line in page.lines)
         place = 0
         for line in page.lines:
-            words = _words(line.raw)
+            words = line.words
             if words:
                 part = min(PARTS - 1, (2 * place + words) * PARTS // (2 * total))
                 before[part] += words
-                gone[part] += max(0, words - _words(line.refined))
+                gone[part] += max(0, words - line.words_left)
                 place += words
     return [
         Bar(f"{10 * part}–{10 * part + 10} %", (gone[part] / before[part] if before[part] else 0.0,))
@@ -193,8 +192,8 @@ def line_lengths(pages: Sequence[Page]) -> list[Bar]:
     """Share of the lines that edits removed, by their words."""
     lines = [line for page in pages if page.decision != "dropped" for line in page.lines or () if line.number >= 0]
     lines = [line for line in lines if line.raw.strip()]
-    whole = _buckets(_LINE_WORDS, (_words(line.raw) for line in lines))
-    gone = _buckets(_LINE_WORDS, (_words(line.raw) for line in lines if line.fate == "removed"))
+    whole = _buckets(_LINE_WORDS, (line.words for line in lines))
+    gone = _buckets(_LINE_WORDS, (line.words for line in lines if line.fate == "removed"))
     shares = (part / total if total else 0.0 for part, total in zip(gone, whole, strict=True))
     return [Bar(label, (share,)) for label, share in zip(_labels(_LINE_WORDS), shares, strict=True)][1:]
 
@@ -249,15 +248,18 @@ def marked(raw: str, refined: str) -> list[tuple[str, bool]]:
     >>> marked("Ten months. Read more", "Ten months.")
     [('Ten months.', True), (' Read more', False)]
     """
-    if len(raw) + len(refined) > 4000:  # difflib takes quadratic time
-        start = len(os.path.commonprefix([raw, refined]))
-        return [piece for piece in ((raw[:start], True), (raw[start:], False)) if piece[0]]
-    matcher = difflib.SequenceMatcher(None, raw, refined, autojunk=False)
-    pieces: list[tuple[str, bool]] = []
-    for tag, begin, end, _, _ in matcher.get_opcodes():
-        if begin < end:
-            pieces.append((raw[begin:end], tag == "equal"))
-    return pieces
+    shorter = min(len(raw), len(refined))
+    start = next((place for place in range(shorter) if raw[place] != refined[place]), shorter)
+    most = shorter - start
+    end = next((place for place in range(most) if raw[-1 - place] != refined[-1 - place]), most)
+    left, right = raw[start : len(raw) - end], refined[start : len(refined) - end]
+    pieces = [(raw[:start], True)]
+    if right and len(left) + len(right) <= _LONGEST_MATCHED:
+        matcher = difflib.SequenceMatcher(None, left, right, autojunk=False)
+        pieces += [(left[first:last], tag == "equal") for tag, first, last, _, _ in matcher.get_opcodes()]
+    else:
+        pieces.append((left, False))
+    return [piece for piece in [*pieces, (raw[len(raw) - end :], True)] if piece[0]]
 
 
 def suspicious(pages: Sequence[Page], most: int = 2 * MOST_GROUPS) -> list[Suspicious]:
@@ -267,9 +269,9 @@ def suspicious(pages: Sequence[Page], most: int = 2 * MOST_GROUPS) -> list[Suspi
         if page.decision == "dropped" or page.lines is None:
             continue
         own = [
-            Suspicious(page, line, _words(line.raw))
+            Suspicious(page, line, line.words)
             for line in page.lines
-            if line.fate == "removed" and _words(line.raw) >= PROSE_WORDS and line.raw.rstrip()[-1:] in '.!?"”。'
+            if line.fate == "removed" and line.words >= PROSE_WORDS and line.raw.rstrip()[-1:] in '.!?"”。'
         ]
         if own:
             found.append(min(own, key=_doubt))
@@ -285,7 +287,7 @@ def lost_tails(pages: Sequence[Page], least: float = 0.3) -> tuple[int, int]:
     edited = [page for page in pages if page.decision == "edited" and page.lines is not None]
     cut = 0
     for page in edited:
-        words = [(_words(line.raw), line.fate == "removed") for line in page.lines or ()]
+        words = [(line.words, line.fate == "removed") for line in page.lines or ()]
         total = sum(count for count, _ in words)
         tail = 0
         for count, gone in reversed(words):

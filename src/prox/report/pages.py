@@ -21,6 +21,7 @@ class Line:
     Attributes:
         number: Of the raw document, from 0; -1 for an added line.
         refined: What is left of it; "" where it was removed.
+        words, words_left: Before and after.
         score: Its noise score in per cent, if the refiner gives one.
     """
 
@@ -28,6 +29,8 @@ class Line:
     fate: Fate
     raw: str
     refined: str
+    words: int
+    words_left: int
     score: int | None = None
 
 
@@ -109,13 +112,16 @@ def lines_of(text: str, program: Program, decision: str, scores: bytes | None) -
     """Every line with what became of it: by the program, and by what executing it really left."""
     raw = split_lines(text)
 
-    def score(number: int) -> int | None:
-        return scores[number] if scores is not None and number < len(scores) else None
+    def line(number: int, fate: Fate, refined: str) -> Line:
+        score = scores[number] if scores is not None and number < len(scores) else None
+        words = len(raw[number].split())
+        left = words if fate == "kept" else len(refined.split())
+        return Line(number, fate, raw[number], refined, words, left, score)
 
     if decision == "dropped":
-        return tuple(Line(number, "removed", line, "", score(number)) for number, line in enumerate(raw))
+        return tuple(line(number, "removed", "") for number in range(len(raw)))
     if decision in ("kept", "quarantined"):
-        return tuple(Line(number, "kept", line, line, score(number)) for number, line in enumerate(raw))
+        return tuple(line(number, "kept", text) for number, text in enumerate(raw))
     removed = {
         number
         for operation in program.operations
@@ -123,17 +129,17 @@ def lines_of(text: str, program: Program, decision: str, scores: bytes | None) -
         for number in range(operation.first, operation.last + 1)
     }
     left = _left(text, raw, program, removed)
-    added: dict[int, list[str]] = {}
+    added: dict[int, list[Line]] = {}
     for operation in sorted(_of(InsertLine, program), key=lambda each: each.place):
-        added.setdefault(operation.after, []).extend(split_lines(operation.text))
-    lines = [Line(-1, "added", "", line) for line in added.get(-1, ())]
-    for number, line in enumerate(raw):
+        new = split_lines(operation.text)
+        added.setdefault(operation.after, []).extend(Line(-1, "added", "", each, 0, len(each.split())) for each in new)
+    lines = added.get(-1, [])
+    for number, each in enumerate(raw):
         if number in removed:
-            lines.append(Line(number, "removed", line, "", score(number)))
+            lines.append(line(number, "removed", ""))
         else:
-            fate: Fate = "kept" if left[number] == line else "changed"
-            lines.append(Line(number, fate, line, left[number], score(number)))
-        lines += [Line(-1, "added", "", text) for text in added.get(number, ())]
+            lines.append(line(number, "kept" if left[number] == each else "changed", left[number]))
+        lines += added.get(number, ())
     return tuple(lines)
 
 

@@ -15,7 +15,7 @@ from prox.runs.ledger import Entry, read_ledger
 from prox.runs.plan import Plan, Unit, read_plan
 from prox.runs.status import Status, run_status
 
-MOST_DOCUMENTS = 2000
+MOST_DOCUMENTS = 1000
 MOST_UNITS = 32
 MOST_UNIT_BYTES = 64 << 20
 """Of raw text that is decoded to find the documents of one unit."""

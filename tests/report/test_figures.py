@@ -1,0 +1,82 @@
+"""Figures of a sample, on pages whose figures are known."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from report_pages import TEN, page
+
+from prox.report import figures
+
+
+def test_places_of_removals_go_from_the_beginning_to_the_end():
+    shares = [
+        bar.values[0] for bar in figures.positions([page(0, TEN, "remove_lines(0, 1)"), page(1, TEN, "keep_all()")])
+    ]
+    assert shares == [0.5, 0.5, *[0.0] * 8]
+
+
+def test_every_document_is_in_one_bar_before_and_those_that_stay_in_one_after():
+    pages = [page(0, TEN), page(1, TEN, "drop_doc()", "dropped"), page(2, "", decision="kept")]
+    for bars in (figures.lengths(pages), figures.line_counts(pages)):
+        assert sum(bar.values[0] for bar in bars) == 3
+    assert sum(bar.values[1] for bar in figures.lengths(pages)) == 2
+    assert [bar.values[0] for bar in figures.noise_shares(pages)] == [2, *[0] * 9, 1]
+
+
+def test_scores_are_told_apart_by_what_they_led_to():
+    scores = bytes([90, 91, *[0] * 8])
+    bars = figures.line_scores([page(0, TEN, "remove_lines(0, 1)", scores=scores)])
+    assert bars[18].values == (0, 2) and bars[0].values == (8, 0)
+    assert figures.line_scores([page(0, TEN)]) == [] == figures.keep_scores([page(0, TEN)])
+    keep = figures.keep_scores(
+        [page(0, TEN, score=0.97), page(1, TEN, "drop_doc()", "dropped", score=0.1), page(2, TEN, score=1.0)]
+    )
+    assert keep[19].values == (2, 0) and keep[2].values == (0, 1)
+
+
+def test_groups_are_the_largest_first_and_leave_out_who_has_no_name():
+    pages = [
+        page(n, TEN, "drop_doc()" if n == 1 else "", "dropped" if n == 1 else "kept", url="http://b.example/")
+        for n in range(3)
+    ]
+    pages += [page(9, TEN, url="http://a.example"), page(10, TEN)]
+    first, second = figures.groups(pages, lambda each: each.domain)
+    assert (first.name, first.documents, first.dropped, round(first.left, 2)) == ("b.example", 3, 1, 0.67)
+    assert second.name == "a.example"
+
+
+def test_what_was_removed_from_most_documents_comes_first():
+    pages = [
+        page(n, f"Menu\nMenu\nown {n}\nPrivacy" if n else "Menu\nx", "remove_lines(0, 1)\nremove_lines(3, 3)")
+        for n in range(3)
+    ]
+    assert [(each.text, each.documents, each.times) for each in figures.frequent_removals(pages)] == [
+        ("Menu", 3, 5),
+        ("Privacy", 2, 2),
+    ]
+    strings = figures.frequent_strings(
+        [page(n, "It flies.[1] Read more", 'normalize("[1]")\nnormalize(" Read more")') for n in range(2)]
+    )
+    assert {each.text: each.documents for each in strings} == {"[1] Read more": 2}
+
+
+def test_prose_that_was_removed_is_told_the_least_sure_first():
+    prose = "one two three four five six seven eight nine ten eleven twelve thirteen."
+    pages = [
+        page(0, f"{prose}\nx", "remove_lines(0, 0)", scores=bytes([90, 0])),
+        page(1, f"{prose}\nMenu", "remove_lines(0, 1)", scores=bytes([51, 99])),
+    ]
+    assert [each.page.id for each in figures.suspicious(pages)] == ["page-1", "page-0"]
+
+
+@given(st.text(max_size=60), st.data())
+def test_pieces_of_a_line_are_the_line_and_what_is_kept_stays_in_order(raw, data):
+    kept = [character for character in raw if data.draw(st.booleans())]
+    pieces = figures.marked(raw, "".join(kept))
+    assert "".join(piece for piece, _ in pieces) == raw
+    rest = iter(kept)
+    assert all(character in rest for piece, stays in pieces if stays for character in piece)
+
+
+def test_long_lines_are_marked_in_no_time():
+    raw = "ab" * 300_000
+    assert figures.marked(raw, f"x{raw[5000:-1]}y")[-1][0]

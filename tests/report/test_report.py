@@ -1,0 +1,157 @@
+"""Reports of real runs: complete ones, and those that are nothing but trouble."""
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from report_runs import HOSTILE, PROSE, records, refine, write
+
+from prox.errors import UsageError
+from prox.report.comparison import write_comparison
+from prox.report.report import write_report
+from prox.report.sample import MOST_DOCUMENTS, sample_run, spread
+from prox.visible import visible
+
+
+class Parsed(HTMLParser):
+    """Tags with their attributes, and what stands in scripts and styles."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.inside, self._open = [], [], None
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag in ("script", "style"):
+            self.inside.append([tag, dict(attrs), ""])
+            self._open = tag
+
+    def handle_endtag(self, tag):
+        self._open = None if tag == self._open else self._open
+
+    def handle_data(self, data):
+        if self._open:
+            self.inside[-1][2] += data
+
+
+def read(path):
+    html = Path(path).read_text(encoding="utf-8")
+    parsed = Parsed(html)
+    (data,) = [text for tag, attributes, text in parsed.inside if attributes.get("type") == "application/json"]
+    return html, parsed, json.loads(data)
+
+
+@pytest.fixture
+def run(tmp_path):
+    source = write(tmp_path / "pages.jsonl", records())
+    refine(source, tmp_path / "refined")
+    return tmp_path / "refined"
+
+
+def test_a_report_holds_figures_groups_and_documents_line_by_line(run):
+    html, _, documents = read(write_report(str(run)))
+    assert "<b>40</b><span>documents" in html and "site-1.example" in html and "Privacy policy" in html
+    by_id = {each["id"]: each for each in documents}
+    assert len(by_id) == 40 and {each["decision"] for each in documents} == {"edited", "dropped"}
+    page = by_id["page-1"]
+    assert page["domain"] == "site-1.example" and page["language"] == "de"
+    assert [row[1] for row in page["lines"]] == ["removed"] * 3 + ["kept"] * 6 + ["changed", "removed"]
+    changed = page["lines"][-2]
+    assert changed[3] == [["It was cited.", 1], ["[1]", 0]] and changed[4] == "It was cited."
+
+
+def test_nothing_that_a_document_holds_can_run_or_break_the_page(tmp_path):
+    hostile = {
+        "id": HOSTILE[0],
+        "text": "\n".join(HOSTILE * 3 + [f"{PROSE} {PROSE}"] * 6),
+        "url": f"https://{HOSTILE[4]}/",
+    }
+    source = write(
+        tmp_path / "p.jsonl", [hostile | {"id": f"{HOSTILE[n % 5]}{n}", "language": HOSTILE[1]} for n in range(9)]
+    )
+    refine(source, tmp_path / "out")
+    html, parsed, documents = read(write_report(str(tmp_path / "out")))
+    assert [tag for tag, _, _ in parsed.inside] == ["style", "script", "script"]
+    assert not {tag for tag, _ in parsed.tags} & {"img", "iframe", "object", "base"}
+    names = {name for _, attributes in parsed.tags for name in attributes}
+    assert not any(name.startswith("on") for name in names) and "style" not in names and "src" not in names
+    policy = next(attributes["content"] for tag, attributes in parsed.tags if "http-equiv" in attributes)
+    hashes = [
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for _, _, text in (parsed.inside[0], parsed.inside[2])
+    ]
+    assert policy.startswith("default-src 'none'") and all(f"'sha256-{each}'" in policy for each in hashes)
+    assert documents[0]["lines"][0][3] == visible(HOSTILE[0])
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\u2028\x00\x1b]", html)
+
+
+def test_long_documents_and_lines_do_not_make_a_report_large(tmp_path):
+    lines = "\n".join(f"{PROSE} {number}" for number in range(100_000))
+    source = write(tmp_path / "p.jsonl", [{"id": "long", "text": lines}, {"id": "wide", "text": PROSE * 20_000}])
+    refine(source, tmp_path / "out", "rules:c4", level="chunk")
+    path = write_report(str(tmp_path / "out"))
+    _, _, documents = read(path)
+    assert (tmp_path / "out" / "report.html").stat().st_size < 200_000
+    assert any(row[1] == "gap" and row[0] > 99_000 for row in documents[0]["lines"])
+
+
+def test_without_its_input_a_report_says_so(run, tmp_path):
+    (tmp_path / "pages.jsonl").unlink()
+    html, _, documents = read(write_report(str(run)))
+    assert "could not be read again" in html and all(each["lines"] is None for each in documents)
+    source = write(tmp_path / "pages.jsonl", ({**each, "text": each["text"].upper()} for each in records()))
+    assert source and "could not be read again" in read(write_report(str(run)))[0]
+
+
+def test_runs_of_nothing_of_dropped_documents_and_of_quarantine_alone(tmp_path):
+    cases = {
+        "empty": "",
+        "dropped": json.dumps({"text": "short", "id": "a"}) + "\n",
+        "quarantine": "{broken\n" * 3,
+    }
+    for name, content in cases.items():
+        (tmp_path / f"{name}.jsonl").write_text(content)
+        refine(tmp_path / f"{name}.jsonl", tmp_path / name, corpus="plain")
+        html, _, documents = read(write_report(str(tmp_path / name)))
+        assert "</html>" in html and len(documents) == len(content.split("\n")) - 1
+
+
+def test_a_sample_is_spread_over_the_input_and_the_same_every_time(tmp_path):
+    source = write(tmp_path / "p.jsonl", records(400))
+    refine(source, tmp_path / "out", unit_documents=50)
+    sample = sample_run(str(tmp_path / "out"), most=80)
+    numbers = {page.key[1:] for page in sample.pages}
+    assert (
+        len(numbers) == 80 == len(sample.pages) and len({offset for offset, _ in numbers}) > 5 and not sample.is_whole
+    )
+    assert sample == sample_run(str(tmp_path / "out"), most=80) and all(page.lines for page in sample.pages)
+    assert sample_run(str(tmp_path / "out")).is_whole and MOST_DOCUMENTS > 400
+    assert spread(list(range(10)), 4) == [0, 2, 5, 7] and spread([1], 4) == [1] and spread([], 4) == []
+
+
+def test_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="holds no run"):
+        write_report(str(tmp_path))
+
+
+def test_two_runs_are_compared_line_by_line(run, tmp_path):
+    refine(tmp_path / "pages.jsonl", tmp_path / "other", "rules:refinedweb", level="chunk")
+    html, parsed, documents = read(write_comparison(str(run), str(tmp_path / "other")))
+    assert "<b>40</b><span>documents in both" in html
+    assert [tag for tag, _, _ in parsed.inside] == ["style", "script", "script"]
+    page = next(each for each in documents if each["id"] == "page-1")
+    who = {row[3]: row[1] for row in page["lines"]}
+    assert who["Home"] == "both" and who["Log in"] == "first" and who["It was cited.[1]"] == "edited-otherwise"
+    assert page["decision"] == "edited / edited"
+
+
+def test_runs_over_other_documents_are_not_compared(run, tmp_path):
+    source = write(tmp_path / "others.jsonl", records(3))
+    refine(source, tmp_path / "other")
+    with pytest.raises(UsageError, match="no document in common"):
+        write_comparison(str(run), str(tmp_path / "other"))
