@@ -212,7 +212,7 @@ def test_a_run_that_was_killed_goes_on_with_the_same_command(crawl, tmp_path):
     assert subprocess.run([*COMMAND, *arguments], capture_output=True).returncode == 0
     assert _parts(tmp_path / "out") == _parts(tmp_path / "whole")
     left = {path.name for path in (tmp_path / "out").iterdir()}
-    assert left == {"text", "programs", "quarantine", "ledger", "plan.jsonl.zst", "run.json"}
+    assert left == {"text", "programs", "quarantine", "ledger", "plan.jsonl.zst", "run.json", "report.html"}
 
 
 def _parts(out):

@@ -5,7 +5,7 @@ from html import escape
 
 from prox.report.figures import Bar
 
-_HEIGHT, _TOP, _LABEL = 150, 16, 46
+_HEIGHT, _TOP, _LABEL = 150, 16, 62
 _LEAST_WIDTH, _BAR, _MANY = 320, 26, 12
 """Of more bars than that, every fourth has its label."""
 
@@ -34,9 +34,10 @@ def columns(
         parts.append(f"<g><title>{escape(bar.label)}: {escape(told)}</title>")
         parts.append(f'<rect class="hit" x="{left:.1f}" y="{_TOP}" width="{step:.1f}" height="{_HEIGHT}"/>')
         parts += _rectangles(bar, left + step * 0.1, step * 0.8, _HEIGHT / most, stacked)
-        if percent and bar.values[0]:
+        if len(bar.values) == 1 and bar.values[0]:
             top = foot - _HEIGHT * heights[place] / most - 3
-            parts.append(f'<text class="value" x="{middle:.1f}" y="{top:.1f}">{bar.values[0]:.0%}</text>')
+            value = f"{bar.values[0]:.0%}" if percent else f"{bar.values[0]:,.0f}"
+            parts.append(f'<text class="value" x="{middle:.1f}" y="{top:.1f}">{value}</text>')
         if len(bars) <= _MANY or place % 4 == 0:
             where = f'x="{middle:.1f}" y="{foot + 12}" transform="rotate(-40 {middle:.1f} {foot + 12})"'
             parts.append(f'<text class="label" {where}>{escape(bar.label)}</text>')
@@ -44,6 +45,7 @@ def columns(
     return (
         f'<svg role="img" viewBox="-34 0 {width + 40:.0f} {foot + _LABEL}" preserveAspectRatio="xMinYMin meet" '
         f'aria-label="{escape(title)}"><line class="axis" x1="0" x2="{width:.0f}" y1="{foot}" y2="{foot}"/>'
+        f'<text class="most" x="-4" y="{_TOP + 4}">{f"{most:.0%}" if percent else f"{most:,.0f}"}</text>'
         f"{''.join(parts)}</svg>"
     )
 
