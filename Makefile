@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint docs bench clean
 
 .venv/ready: pyproject.toml scripts/make_venv.sh
 	@PYTHON="$(PYTHON)" sh scripts/make_venv.sh .venv
@@ -30,6 +30,10 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/ready  ## the documentation site, in build/site
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,docs]'
+	$(BIN)/mkdocs build --strict --quiet
 
 bench: .venv/ready  ## speed and quality, one line of JSON each (see benchmarks/README.md)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench,warc]'

@@ -1,0 +1,137 @@
+"""What the documentation site generates when it is built: commands, recipe fields, and pages that live elsewhere.
+
+Hooks of mkdocs. Links that leave `docs/` work where the repository is read, and lead to these pages on the site.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import typer
+from mkdocs.structure.files import File, Files
+from pydantic import BaseModel
+
+import prox
+from prox.cli import app
+from prox.runs.recipe import PolicyFields, Recipe, StageRecipe
+
+ROOT = Path(__file__).resolve().parents[1]
+ELSEWHERE = {
+    "model-card.md": ROOT / "src/prox/refiners/tagger/MODEL_CARD.md",
+    "figures.md": ROOT / "benchmarks/README.md",
+}
+
+
+def on_files(files: Files, config: Any) -> Files:
+    pages = {
+        "reference/cli.md": commands(),
+        "reference/recipe.md": recipe_fields(),
+        "reference/python.md": python_names(),
+        **{name: path.read_text(encoding="utf-8") for name, path in ELSEWHERE.items()},
+    }
+    pages["figures.md"] += f"\n## The figures\n\n{figures_of_readme()}"
+    for name, text in pages.items():
+        files.append(File.generated(config, name, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
+    return redirected(markdown, page.file.src_uri)
+
+
+def redirected(markdown: str, page: str) -> str:
+    """Links that leave `docs/` or come from outside, as links between pages of the site.
+
+    >>> redirected("[card](../src/prox/refiners/tagger/MODEL_CARD.md#limits)", "faq.md")
+    '[card](model-card.md#limits)'
+    """
+    targets = {f"../{path.relative_to(ROOT)}": name for name, path in ELSEWHERE.items()}
+    targets |= {"../README.md": "index.md"}
+    if page in ELSEWHERE:
+        depth = "../" * len(ELSEWHERE[page].relative_to(ROOT).parent.parts)
+        targets |= {f"{depth}docs/{path.name}": path.name for path in (ROOT / "docs").glob("*.md")}
+    for target, name in targets.items():
+        markdown = re.sub(rf"\]\({re.escape(target)}(#[^)]*)?\)", rf"]({name}\1)", markdown)
+    return markdown
+
+
+def commands() -> str:
+    """Every verb with what its `--help` says."""
+    group = typer.main.get_command(app)
+    parts = ["# Commands\n\nAs `prox VERB --help` says it. Exit codes: 0 success, 1 a failed run, 2 wrong use.\n"]
+    for path, command in verbs(group):
+        parts.append(f"## prox {' '.join(path)}\n\n{_paragraphs(command.help or '')}\n")
+        rows = [_row(parameter) for parameter in command.params if parameter.name != "help"]
+        parts.append("| | |\n| --- | --- |\n" + "\n".join(rows) + "\n")
+    return "\n".join(parts)
+
+
+def verbs(group: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
+    """All commands below a group, with their names."""
+    found = []
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            found += verbs(command, (*path, name))
+        else:
+            found.append(((*path, name), command))
+    return found
+
+
+def _paragraphs(text: str) -> str:
+    """The help text; an example becomes a block."""
+    parts = []
+    for paragraph in text.split("\n\n"):
+        found = re.fullmatch(r"([A-Z][^:`]*): ((?:prox|torchrun|accelerate) .*)", paragraph.strip(), re.DOTALL)
+        parts.append(f"{found[1]}:\n\n```\n{' '.join(found[2].split())}\n```" if found else _escaped(paragraph))
+    return "\n\n".join(parts)
+
+
+def _row(parameter: Any) -> str:
+    names = ", ".join(f"`{name}`" for name in getattr(parameter, "opts", [])) or f"`{parameter.name}`"
+    if parameter.param_type_name == "argument":
+        names = f"`{parameter.metavar or parameter.name.upper()}`"
+    elif not getattr(parameter, "is_flag", False) and parameter.metavar:
+        names += f" `{parameter.metavar}`"
+    default = parameter.default
+    shown = f" (default: {default})" if isinstance(default, int | float | str) and not isinstance(default, bool) else ""
+    return f"| {names.replace('|', '&#124;')} | {_escaped(parameter.help or '').replace('|', '&#124;')}{shown} |"
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([<>*_\[\]])", r"\\\1", " ".join(text.split()))
+
+
+def recipe_fields() -> str:
+    """The fields of the models that read recipes."""
+    parts = [
+        "# Recipe fields\n\nWhat a recipe may hold, as the code that reads it knows it. "
+        "[Recipes](../recipes.md) says what for.\n"
+    ]
+    for model, title in ((Recipe, "Recipe"), (StageRecipe, "A refiner in `stages`"), (PolicyFields, "Its `policy`")):
+        parts.append(f"## {title}\n\n{_first_line(model)}\n\n| field | type | if not given |\n| --- | --- | --- |")
+        for name, field in model.model_fields.items():
+            kind = str(field.annotation) if not isinstance(field.annotation, type) else field.annotation.__name__
+            kind = re.sub(r"typing\.|prox\.\w+(?:\.\w+)*\.", "", kind).replace("|", "&#124;")
+            given = "required" if field.is_required() else f"`{field.get_default(call_default_factory=True)}`"
+            parts.append(f"| `{name}` | {_escaped(kind)} | {given} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _first_line(model: type[BaseModel]) -> str:
+    return (model.__doc__ or "").strip().split("\n")[0]
+
+
+def python_names() -> str:
+    """Everything that `import prox` gives."""
+    head = "# Python\n\nAll that is public is in `prox`. [From Python](../python.md) shows how it is used.\n"
+    return head + "".join(f"\n::: prox.{name}\n" for name in prox.__all__)
+
+
+def figures_of_readme() -> str:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (section,) = re.findall(r"\n## Figures\n(.*?)(?=\n## )", text, re.DOTALL)
+    links = {"benchmarks/README.md": "figures.md", "src/prox/refiners/tagger/MODEL_CARD.md": "model-card.md"}
+    for target, name in links.items():
+        section = section.replace(f"]({target})", f"]({name})")
+    return f"{section.strip()}\n"
