@@ -103,10 +103,8 @@ def _escaped(text: str) -> str:
 
 def recipe_fields() -> str:
     """The fields of the models that read recipes."""
-    parts = [
-        "# Recipe fields\n\nWhat a recipe may hold, as the code that reads it knows it. "
-        "[Recipes](../recipes.md) says what for.\n"
-    ]
+    head = "What a recipe may hold, as the code that reads it knows it. [Recipes](../recipes.md) says what for."
+    parts = [f"# Recipe fields\n\n{head}\n"]
     for model, title in ((Recipe, "Recipe"), (StageRecipe, "A refiner in `stages`"), (PolicyFields, "Its `policy`")):
         parts.append(f"## {title}\n\n{_first_line(model)}\n\n| field | type | if not given |\n| --- | --- | --- |")
         for name, field in model.model_fields.items():
