@@ -94,7 +94,7 @@ def _row(parameter: Any) -> str:
         names += f" `{parameter.metavar}`"
     default = parameter.default
     shown = f" (default: {default})" if isinstance(default, int | float | str) and not isinstance(default, bool) else ""
-    return f"| {names.replace('|', '&#124;')} | {_escaped(parameter.help or '').replace('|', '&#124;')}{shown} |"
+    return f"| {names} | {_escaped(parameter.help or '').replace('|', '&#124;')}{shown} |"
 
 
 def _escaped(text: str) -> str:
