@@ -30,6 +30,26 @@ def test_help_names_every_verb(prox):
     assert all(verb in out for verb in VERBS)
 
 
+def test_help_loads_nothing_that_takes_time():
+    heavy = "numpy pyarrow orjson pydantic yaml fsspec zstandard jinja2 torch transformers ray datatrove matplotlib"
+    code = f"""
+import sys
+from prox import cli
+sys.argv = ["prox", "--help"]
+try:
+    cli.main()
+except SystemExit:
+    print(*set({heavy.split()!r}) & set(sys.modules), file=sys.stderr)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr.strip()) == (0, "")
+
+
+def test_shells_can_complete_it(prox):
+    code, out, _ = prox("--show-completion", "bash")
+    assert code == 0 and "_PROX_COMPLETE" in out
+
+
 def test_version_is_the_installed_one(prox):
     import importlib.metadata
 

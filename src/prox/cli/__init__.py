@@ -27,7 +27,6 @@ app = typer.Typer(
     name="prox",
     help="Refine pre-training text by programs: a small model reads each document and writes the edits.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -2,14 +2,16 @@
 
 import difflib
 from fractions import Fraction
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from prox.cli.quantities import amount, count, share
 from prox.errors import UsageError
 from prox.pretrain.flops import PARAMETERS, PEAKS
-from prox.pretrain.refining import Refining, read_run, reckon
+
+if TYPE_CHECKING:
+    from prox.pretrain.refining import Refining
 
 
 def cost(
@@ -98,7 +100,9 @@ def cost(
         show(refining, given)
 
 
-def _refining(run: str | None, raw_tokens: str | None, kept: str | None, parameters: str | None) -> Refining:
+def _refining(run: str | None, raw_tokens: str | None, kept: str | None, parameters: str | None) -> "Refining":
+    from prox.pretrain.refining import read_run, reckon
+
     size = None if parameters is None else count("refiner-parameters", parameters)
     if run is not None:
         if raw_tokens is not None or kept is not None:

@@ -3,7 +3,6 @@
 from typing import Annotated, TypeAlias
 
 import typer
-import yaml
 
 from prox.errors import UsageError
 
@@ -165,6 +164,8 @@ def engine_options(given: list[str] | None) -> dict[str, str | int | float | boo
     Raises:
         UsageError: One is not NAME=VALUE.
     """
+    import yaml  # which takes time to load, and is not needed for help
+
     options: dict[str, str | int | float | bool | None] = {}
     for each in given or []:
         name, equals, value = each.partition("=")
