@@ -56,7 +56,7 @@ def _figures(rows: Sequence[Mapping[str, Any]], several: bool) -> Table:
     names = ["value", "s.e.", *(("minus", "", "95 %", "p") if several else ())]
     columns = [Column(name, justify="right", no_wrap=True) for name in names]
     between = [Column("")] if several else [Column("figure", overflow="fold")]
-    table = Table(Column("task", overflow="fold"), *between, *columns, box=box.SIMPLE_HEAD)
+    table = Table(Column("task", overflow="fold"), *between, *columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for row in rows:
         differences = {each["letter"]: each for each in row["differences"]}
         cells = row["models"]
@@ -109,6 +109,7 @@ def groups_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         *columns,
         title="Over seeds",
         box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
     for row in rows:
         apart = {each["group"]: each for each in row["group_differences"]}
