@@ -100,12 +100,19 @@ def test_long_documents_and_lines_do_not_make_a_report_large(tmp_path):
     assert any(row[1] == "gap" and row[0] > 99_000 for row in documents[0]["lines"])
 
 
+def _one_line(html):
+    return " ".join(html.split()).lower()
+
+
 def test_without_its_input_a_report_says_so(run, tmp_path):
-    (tmp_path / "pages.jsonl").unlink()
+    assert "the raw text could not" not in read(write_report(str(run)))[0]
+    (tmp_path / "pages.jsonl").rename(tmp_path / "elsewhere.jsonl")
     html, _, documents = read(write_report(str(run)))
-    assert "could not be read again" in html and all(each["lines"] is None for each in documents)
+    assert "of 40 documents the raw text could not be read" in _one_line(html)
+    assert "pages.jsonl" in html.split("<strong>")[1].split("</strong>")[0]
+    assert all(each["lines"] is None for each in documents)
     source = write(tmp_path / "pages.jsonl", ({**each, "text": each["text"].upper()} for each in records()))
-    assert source and "could not be read again" in read(write_report(str(run)))[0]
+    assert source and "of 40 documents the raw text could not be read" in _one_line(read(write_report(str(run)))[0])
 
 
 def test_runs_of_nothing_of_dropped_documents_and_of_quarantine_alone(tmp_path):
