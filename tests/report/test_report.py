@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from report_runs import HOSTILE, PROSE, records, refine, write
 
-from prox.errors import UsageError
+from prox.errors import RunError, UsageError
 from prox.report.comparison import write_comparison
 from prox.report.report import write_report
 from prox.report.sample import MOST_DOCUMENTS, sample_run, spread
@@ -162,3 +162,10 @@ def test_runs_over_other_documents_are_not_compared(run, tmp_path):
     refine(source, tmp_path / "other")
     with pytest.raises(UsageError, match="no document in common"):
         write_comparison(str(run), str(tmp_path / "other"))
+
+
+def test_programs_that_cannot_be_read_are_told(run):
+    (part,) = (run / "programs").iterdir()
+    part.write_bytes(part.read_bytes()[:200])
+    with pytest.raises(RunError, match="cannot be read"):
+        write_report(str(run))

@@ -54,17 +54,18 @@ def sample_run(output: str, most: int = MOST_DOCUMENTS) -> Sample:
     status = run_status(output)
     plan = read_plan(output)
     assert plan is not None  # run_status has read it
-    entries = sorted(
-        (entry for entry in read_ledger(output) if entry.report.records and _is_planned(entry, plan)),
-        key=lambda entry: (entry.file_number, entry.number),
+    done = sorted(  # numbers only: a large corpus has hundreds of thousands of units
+        (entry.file_number, entry.number)
+        for entry in read_ledger(output)
+        if entry.report.records and _is_planned(entry, plan)
     )
-    chosen = spread(entries, MOST_UNITS)
+    chosen = spread(done, MOST_UNITS)
     pages: list[Page] = []
     problem = ""
-    for place, entry in enumerate(chosen):
-        share = (most - len(pages)) // (len(chosen) - place)
-        rows = list(_rows(output, entry, share))
-        found, told = _texts(plan.numbers[entry.file_number].unit(entry.number), rows)
+    for place, (file_number, number) in enumerate(chosen):
+        unit = plan.numbers[file_number].unit(number)
+        rows = list(_rows(f"{output}/programs/part-{unit.name}.parquet", (most - len(pages)) // (len(chosen) - place)))
+        found, told = _texts(unit, rows)
         problem = problem or told
         pages += [page_of(row, *found.get(row["record"], (None, {}))) for row in rows]
     without = sum(page.lines is None and page.sha256 is not None for page in pages)
@@ -82,22 +83,18 @@ def _is_planned(entry: Entry, plan: Plan) -> bool:
     return planned is not None and entry.number < len(planned.cuts)
 
 
-def _rows(output: str, entry: Entry, most: int) -> Iterator[dict[str, Any]]:
-    left = most
-    for name in entry.parts:
-        if not name.startswith("programs/"):
-            continue
-        fs, path = open_file_system(f"{output}/{name}")
-        try:
-            with fs.open(path, "rb") as file:
-                for batch in pq.ParquetFile(file).iter_batches(batch_size=256):
-                    for row in batch.to_pylist()[:left]:
-                        yield row
-                        left -= 1
-                    if left <= 0:
-                        return
-        except (OSError, pa.ArrowException, KeyError) as error:
-            raise RunError(f"{output}/{name} cannot be read: {error}") from error
+def _rows(part: str, most: int) -> Iterator[dict[str, Any]]:
+    fs, path = open_file_system(part)
+    try:
+        with fs.open(path, "rb") as file:
+            for batch in pq.ParquetFile(file).iter_batches(batch_size=256):
+                for row in batch.to_pylist()[:most]:
+                    yield row
+                    most -= 1
+                if most <= 0:
+                    return
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise RunError(f"{part} cannot be read: {error}") from error
 
 
 Texts = dict[int, tuple[str, Mapping[str, Any]]]
