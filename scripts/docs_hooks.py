@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ELSEWHERE = {
     "model-card.md": ROOT / "src/prox/refiners/tagger/MODEL_CARD.md",
     "figures.md": ROOT / "benchmarks/README.md",
+    "experiment.md": ROOT / "experiments/README.md",
 }
 
 
@@ -32,6 +33,8 @@ def on_files(files: Files, config: Any) -> Files:
     pages["figures.md"] += f"\n## The figures\n\n{figures_of_readme()}"
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
+    plot = ROOT / "experiments/results/miniature.svg"
+    files.append(File.generated(config, "results/miniature.svg", abs_src_path=str(plot)))
     return files
 
 
