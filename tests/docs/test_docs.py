@@ -1,6 +1,8 @@
 """What the documentation shows works: blocks are run or say why not, every command is one that prox takes."""
 
+import doctest
 import gzip
+import importlib.util
 import json
 import os
 import re
@@ -15,7 +17,7 @@ import typer
 import yaml
 
 from prox.cli import app
-from prox.runs.recipe import make_recipe
+from prox.runs.recipe import PolicyFields, Recipe, StageRecipe, make_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 ELSEWHERE = ("README.md", "CONTRIBUTING.md", "benchmarks/README.md", "src/prox/refiners/tagger/MODEL_CARD.md")
@@ -219,3 +221,22 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     assert not re.findall(r'(?:src|href)="https?://(?!squidfunk)', html), "the site loads nothing from elsewhere"
     commands_page = (tmp_path / "site" / "reference" / "cli.html").read_text(encoding="utf-8")
     assert "prox refine" in commands_page and "--noise-threshold" in commands_page
+    for page in pages:
+        assert " at 0x" not in (tmp_path / "site" / page).read_text(encoding="utf-8"), f"{page} shows an object"
+
+
+def test_generated_pages_say_every_field_of_a_recipe_in_words():
+    pytest.importorskip("mkdocs", reason="needs mkdocs: pip install 'prox-refine[docs]'")
+    spec = importlib.util.spec_from_file_location("docs_hooks", ROOT / "scripts" / "docs_hooks.py")
+    hooks = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hooks)
+    assert doctest.testmod(hooks).failed == 0
+    rows = [line.split(" | ") for line in hooks.recipe_fields().splitlines() if line.startswith("| `")]
+    assert {row[0].strip("| `") for row in rows} >= {*Recipe.model_fields} - {"replay"}
+    assert all(row[3].strip(" |") for row in rows)
+
+
+def test_the_page_about_recipes_names_every_field():
+    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    fields = {*Recipe.model_fields, *StageRecipe.model_fields, *PolicyFields.model_fields} - {"replay"}
+    assert [name for name in fields if f"`{name}`" not in text] == []
