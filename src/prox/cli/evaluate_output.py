@@ -12,6 +12,8 @@ from prox.visible import visible
 
 _LOG_WIDTH = 100
 """Columns where no terminal says how wide it is."""
+_LEAST_WIDTH = 76
+"""Columns that numbers need beside names that can be read; a narrower window breaks lines, and hides nothing."""
 
 
 def show(report: Mapping[str, Any]) -> None:
@@ -30,10 +32,9 @@ def show(report: Mapping[str, Any]) -> None:
 
 
 def console_for() -> Console:
-    """Standard output; wide enough where it is no terminal."""
+    """Standard output; wide enough, above all where it is no terminal."""
     console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, _LOG_WIDTH)
+    console.width = max(console.width, _LEAST_WIDTH if console.is_terminal else _LOG_WIDTH)
     return console
 
 
