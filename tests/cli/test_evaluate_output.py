@@ -4,7 +4,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from prox.cli.evaluate_output import _LEAST_WIDTH, _figures, console_for, groups_table
+from prox.cli.evaluate_output import _figures, groups_table
+from prox.cli.tables import LEAST_WIDTH, table_console
 
 DIFFERENCE = {"letter": "B", "less": "A", "value": -0.0312, "low": -0.0415, "high": -0.0209, "p": 0.001, "unpaired": 0}
 
@@ -32,7 +33,7 @@ def lines(table, width):
 TABLES = [_figures(ROWS, True), _figures(ROWS, False), groups_table(ROWS)]
 
 
-@pytest.mark.parametrize("width", [_LEAST_WIDTH, 80, 200])
+@pytest.mark.parametrize("width", [LEAST_WIDTH, 100, 200])
 @pytest.mark.parametrize("table", TABLES)
 def test_every_number_and_name_is_whole(table, width):
     shown = lines(table, width)
@@ -47,4 +48,4 @@ def test_every_number_and_name_is_whole(table, width):
 def test_a_narrow_window_hides_no_number(monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert console_for().is_terminal and console_for().width == _LEAST_WIDTH
+    assert table_console().is_terminal and table_console().width == LEAST_WIDTH
