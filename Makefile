@@ -33,7 +33,7 @@ lint: .venv/ready
 
 docs: .venv/ready  ## the documentation site, in build/site
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,docs]'
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: .venv/ready  ## speed and quality, one line of JSON each (see benchmarks/README.md)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench,warc]'

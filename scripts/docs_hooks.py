@@ -3,6 +3,8 @@
 Hooks of mkdocs. Links that leave `docs/` work where the repository is read, and lead to these pages on the site.
 """
 
+import inspect
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -105,18 +107,79 @@ def _escaped(text: str) -> str:
 
 
 def recipe_fields() -> str:
-    """The fields of the models that read recipes."""
+    """The fields of the models that read recipes, with what the options of the same name say."""
     head = "What a recipe may hold, as the code that reads it knows it. [Recipes](../recipes.md) says what for."
+    said = _said_of_fields()
     parts = [f"# Recipe fields\n\n{head}\n"]
     for model, title in ((Recipe, "Recipe"), (StageRecipe, "A refiner in `stages`"), (PolicyFields, "Its `policy`")):
-        parts.append(f"## {title}\n\n{_first_line(model)}\n\n| field | type | if not given |\n| --- | --- | --- |")
+        parts.append(
+            f"## {title}\n\n{_first_line(model)}\n\n| field | values | if not given | |\n| --- | --- | --- | --- |"
+        )
+        schema = model.model_json_schema(mode="validation")
         for name, field in model.model_fields.items():
-            kind = str(field.annotation) if not isinstance(field.annotation, type) else field.annotation.__name__
-            kind = re.sub(r"typing\.|prox\.\w+(?:\.\w+)*\.", "", kind).replace("|", "&#124;")
-            given = "required" if field.is_required() else f"`{field.get_default(call_default_factory=True)}`"
-            parts.append(f"| `{name}` | {_escaped(kind)} | {given} |")
+            if name == "replay":  # no recipe file can say it
+                continue
+            given = "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
+            if model is PolicyFields:
+                given = "the refiner's"
+            size = "_as_bytes" in str(field.annotation)
+            values = "bytes, or `64MB`" if size else _values(schema["properties"][name], schema.get("$defs", {}))
+            parts.append(f"| `{name}` | {values} | {given} | {said.get(name, '')} |")
         parts.append("")
     return "\n".join(parts)
+
+
+def _said_of_fields() -> dict[str, str]:
+    """By name: the help of the option of `prox refine` that sets it, or what the policy's docstring says."""
+    (refine,) = [command for path, command in verbs(typer.main.get_command(app)) if path == ("refine",)]
+    fields = {"refiner": "stages", "engine_option": "engine_options"}
+    said = {fields.get(each.name, each.name): each.help or "" for each in refine.params}
+    attributes = inspect.getdoc(prox.Policy).partition("Attributes:\n")[2]  # type: ignore[union-attr]
+    said |= re.findall(r"^    (\w+): (.*?)(?=\n    \w|\Z)", attributes, re.DOTALL | re.MULTILINE)
+    said |= {
+        "input": "Files, folders or globs of JSONL, Parquet, WARC or WET, on any fsspec path.",
+        "output": "A new folder, or that of the run to continue.",
+        "refiner": "A spec, as in `stages`.",
+        "policy": "Limits on its programs, where they are others than it brings.",
+    }
+    return {name: _escaped(text) for name, text in said.items()}
+
+
+def _default(value: Any) -> str:
+    if value is None or value == {}:
+        return "–"
+    return f"`{json.dumps(value)}`"
+
+
+def _values(schema: dict[str, Any], models: dict[str, Any]) -> str:
+    """What a field takes, in words, from its JSON schema.
+
+    >>> _values({"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "null"}]}, {})
+    'number, 0 to 1'
+    >>> _values({"type": "array", "items": {"type": "string"}}, {})
+    'list of string'
+    >>> _values({"enum": ["local", "ray"]}, {})
+    '`local`, `ray`'
+    """
+    if "anyOf" in schema:
+        kinds = [_values(each, models) for each in schema["anyOf"] if each.get("type") != "null"]
+        return " or ".join(dict.fromkeys(kinds))
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return _values(models[name], models) if "enum" in models[name] else "fields, see below"
+    if "enum" in schema:
+        return ", ".join(f"`{each}`" for each in schema["enum"])
+    if schema.get("type") == "array":
+        return f"list of {_values(schema['items'], models)}"
+    if schema.get("type") == "object":
+        return f"names with {_values(schema['additionalProperties'], models)}"
+    low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
+    high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
+    limits = [f"{low} to {high}"] if None not in (low, high) else []
+    if not limits:
+        signs = (("at least", low), ("above", above), ("at most", high), ("below", below))
+        limits = [f"{sign} {limit:g}" for sign, limit in signs if limit is not None]
+    return ", ".join([schema["type"], *limits])
 
 
 def _first_line(model: type[BaseModel]) -> str:

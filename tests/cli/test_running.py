@@ -1,7 +1,12 @@
 """Options beside a recipe file, and the line that tells how far a run is."""
 
+import re
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
 
 from prox.cli.running import _line, recipe_from_options
 from prox.runs.refine import Progress
@@ -28,3 +33,17 @@ def test_the_live_line_names_units_that_failed():
     assert _line(progress) == "4.5 MB/s, units 7/10, kept 1,200, quarantined 3"
     failed = replace(progress, in_work=64, units_failed=2)
     assert _line(failed) == "4.5 MB/s, units 7/10, kept 1,200, quarantined 3, 64 in work, 2 units failed"
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120, 200])
+def test_the_live_bar_fits_the_window_with_its_numbers_whole(prox, tmp_path, monkeypatch, columns):
+    pages = Path(__file__).parents[2] / "examples" / "pages.jsonl"
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    code, _, err = prox("refine", pages, tmp_path / "out", "--workers", "0")
+    assert code == 0
+    shown = re.split(r"[\r\n]|\x1b\[[0-9]*[AK]", re.sub(r"\x1b\[[0-9;?]*[mhl]", "", err))
+    assert max(map(cell_len, shown)) <= columns
+    bars = [line for line in shown if "%" in line]
+    assert bars and all(re.search(r"\d+% (starting|\d+\.\d MB/s, )", line) for line in bars)
+    assert columns < 60 or all(re.search(r"\d:\d\d:\d\d", line) for line in bars)

@@ -105,7 +105,7 @@ def test_refiners_stand_side_by_side(run):
 
 
 def test_the_tables_fit_into_80_columns(run, monkeypatch):
-    monkeypatch.setattr("prox.cli.score_output._LOG_WIDTH", 80)
+    monkeypatch.setattr("prox.cli.tables._LOG_WIDTH", 80)
     monkeypatch.setenv("COLUMNS", "80")
     _, out, _ = run("--against", "stored:here", "--against", "tagger,stored:here")
     tables = [line for line in out.splitlines() if "│" in line or "─" in line]

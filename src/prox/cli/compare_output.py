@@ -7,14 +7,15 @@ from typing import Any
 from rich.table import Column, Table
 from rich.text import Text
 
-from prox.cli.evaluate_output import console_for, groups_table, in_order, notes
+from prox.cli.evaluate_output import groups_table, in_order, notes
 from prox.cli.quantities import short
+from prox.cli.tables import table_console
 from prox.visible import visible
 
 
 def show(report: Mapping[str, Any], output: str) -> None:
     """Print tables to standard output."""
-    console = console_for()
+    console = table_console()
     console.print(_corpora(report))
     console.print(groups_table(list(in_order(report))))
     made = [f"{output}/{name}" for name in ("compare.json", "compare.svg") if (Path(output) / name).exists()]

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
 from prox.cli.quantities import short
+from prox.cli.tables import table_console
 from prox.pretrain.flops import break_even, training_flops
 from prox.pretrain.refining import TOKENS_A_WORD, Refining, StageFlops
 from prox.visible import visible
@@ -19,9 +19,6 @@ SHARES = (Fraction(1, 100), Fraction(1, 10), Fraction(1))
 
 _MOST_EPOCHS = 4
 """Text that is read more often teaches less than new text would (Muennighoff et al., arXiv 2305.16264)."""
-
-_LOG_WIDTH = 100
-"""Columns where no terminal says how wide it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +120,7 @@ def _epochs(refining: Refining, given: Given) -> float | None:
 
 def show(refining: Refining, given: Given) -> None:
     """Print tables and words to standard output."""
-    console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, _LOG_WIDTH)
+    console = table_console()
     console.print(_costs(refining, given))
     if refining.flops and (given.parameters or given.tokens):
         console.print(_shares(refining.flops, given))

@@ -4,19 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from prox.cli.tables import table_console
 from prox.visible import visible
-
-_LOG_WIDTH = 100
-"""Columns where no terminal says how wide it is."""
 
 
 def show(report: Mapping[str, Any]) -> None:
     """Print tables to standard output."""
-    console = console_for()
+    console = table_console()
     for model in report["models"]:
         of = ", ".join(name for name, members in report["groups"].items() if model["model"] in members)
         name = f"{model['letter']}  {model['model']}" + (f" ({of})" if of else "")
@@ -27,14 +24,6 @@ def show(report: Mapping[str, Any]) -> None:
         console.print(groups_table(rows))
     for line in notes(report):
         console.print(Text(visible(line)), soft_wrap=True)
-
-
-def console_for() -> Console:
-    """Standard output; wide enough where it is no terminal."""
-    console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, _LOG_WIDTH)
-    return console
 
 
 def in_order(report: Mapping[str, Any]) -> Sequence[dict[str, Any]]:

@@ -17,9 +17,10 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 
 from prox.cli.live import LiveBar
+from prox.cli.tables import table_console
 from prox.corpora import open_file_system
 from prox.errors import RunError, UsageError
 from prox.runs.local import threads_for
@@ -138,8 +139,11 @@ def _bar() -> LiveBar:
     width = console.width
     wide = [BarColumn(bar_width=20)] if width >= 140 else []
     left = [TextColumn("left"), TimeRemainingColumn()] if width >= 110 else []
-    text = TextColumn("{task.fields[line]}", markup=False)
-    return LiveBar(console, *wide, TaskProgressColumn(), text, TimeElapsedColumn(), *left)
+    elapsed = [TimeElapsedColumn()] if width >= 60 else []
+    # In a narrow window it is this line that is cut, not the numbers beside it.
+    room = width - (25 if wide else 0) - (16 if left else 0) - (9 if elapsed else 0) - 6
+    text = TextColumn("{task.fields[line]}", markup=False, table_column=Column(no_wrap=True, max_width=room))
+    return LiveBar(console, *wide, TaskProgressColumn(), text, *elapsed, *left)
 
 
 def _tell(bar: LiveBar, progress: RunProgress) -> None:
@@ -176,7 +180,7 @@ def _print_summary(result: RunResult, recipe: Recipe, report: str | None) -> Non
     console.print(f"words  {before:,} → {after:,}{share}", highlight=False)
     console.print(f"text   {record['text_bytes'] / 1e6:,.1f} MB, {rate:.1f} MB/s", highlight=False)
     if any(cost["tokens_in"] for cost in record["costs"]):
-        console.print(_cost_table(record["costs"]))
+        table_console().print(_cost_table(record["costs"]))
     for reason, count in list(record["reasons"].items())[:6]:
         console.print(f"  {count:,} × {visible(reason)}", markup=False, highlight=False)
     for problem in result.problems[:10]:

@@ -5,11 +5,11 @@ from dataclasses import asdict
 from typing import Any, TypeAlias
 
 from rich import box
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
 from prox.cli.candidates import Candidate
+from prox.cli.tables import table_console
 from prox.corpora import shown_path
 from prox.refiners.draft import Level
 from prox.runs.bootstrap import SEED, Bootstrap, Difference, Interval
@@ -20,8 +20,6 @@ from prox.visible import visible
 Scored: TypeAlias = Sequence[tuple[Candidate, GoldScore]]
 
 _SHOWN_KINDS = 5
-_LOG_WIDTH = 100
-"""Columns where no terminal says how wide it is."""
 
 
 def as_json(gold: Sequence[str], scored: Scored, sure: Bootstrap) -> dict[str, Any]:
@@ -51,9 +49,7 @@ def as_json(gold: Sequence[str], scored: Scored, sure: Bootstrap) -> dict[str, A
 
 def show(scored: Scored, sure: Bootstrap) -> None:
     """Print tables to standard output."""
-    console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, _LOG_WIDTH)
+    console = table_console()
     several = len(scored) > 1
     if several:
         for candidate, _ in scored:

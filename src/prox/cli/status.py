@@ -2,11 +2,15 @@
 
 import sys
 import time
-from typing import Annotated, Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from prox.cli.quantities import duration
+
+if TYPE_CHECKING:
+    from rich.console import Group
 
 
 def status(
@@ -22,20 +26,31 @@ def status(
 
     Example: prox status refined --follow
     """
+    from rich.console import Console
+    from rich.live import Live
+
     from prox.runs.status import as_json, run_status
 
-    while True:
-        found = run_status(output)
-        if json:
-            import orjson
+    console = Console()
+    in_place = follow and not json and console.is_terminal
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop") if in_place else nullcontext() as live:
+        while True:
+            found = run_status(output)
+            goes_on = follow and found.state.startswith("running")
+            if json:
+                import orjson
 
-            sys.stdout.write(orjson.dumps(as_json(found), option=0 if follow else orjson.OPT_INDENT_2).decode() + "\n")
-        else:
-            _print(found)
-        if not follow or not found.state.startswith("running"):
-            return
-        sys.stdout.flush()
-        time.sleep(_SECONDS)
+                option = 0 if follow else orjson.OPT_INDENT_2
+                sys.stdout.write(orjson.dumps(as_json(found), option=option).decode() + "\n")
+            elif live:
+                live.vertical_overflow = "crop" if goes_on else "visible"
+                live.update(_shown(found), refresh=True)
+            else:
+                console.print(_shown(found))
+            if not goes_on:
+                return
+            sys.stdout.flush()
+            time.sleep(_SECONDS)
 
 
 _SECONDS = 5.0
@@ -51,19 +66,17 @@ _MEANING = {
 }
 
 
-def _print(status: Any) -> None:
-    from rich.console import Console
+def _shown(status: Any) -> "Group":
+    from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
+    from rich.text import Text
 
     from prox.visible import visible
 
-    console = Console()
     report, total = status.report, max(1, status.report.records)
-    console.print(f"{status.record['recipe']['output']}: {_MEANING[status.state]}", markup=False, highlight=False)
     line = Table.grid(padding=(0, 1))
     line.add_row(ProgressBar(total=1.0, completed=status.share, width=30), f"{status.share:.1%}")
-    console.print(line)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     failed = f", {len(status.failed_units):,} failed" if status.failed_units else ""
     table.add_row("units", f"{status.units_done:,} of {status.units:,}{failed}")
@@ -79,15 +92,12 @@ def _print(status: Any) -> None:
         table.add_row("time left", duration(status.left))
     sessions = status.record["sessions"]
     table.add_row("time", duration(status.seconds) + (f" in {sessions} sessions" if sessions > 1 else ""))
-    console.print(table)
-    for reason, count in report.reasons.most_common(6):
-        console.print(f"  {count:,} × {visible(reason)}", markup=False, highlight=False)
-    for unit, reason in list(status.failed_units.items())[:6]:
-        console.print(f"failed: {visible(unit)}: {visible(reason)}", markup=False, highlight=False)
-    if status.record.get("error"):
-        console.print(f"error: {visible(status.record['error'])}", markup=False, highlight=False)
-    for problem in report.problems[:6]:
-        console.print(f"warning: {visible(problem)}", markup=False, highlight=False)
+    told = [f"  {count:,} × {reason}" for reason, count in report.reasons.most_common(6)]
+    told += [f"failed: {unit}: {reason}" for unit, reason in list(status.failed_units.items())[:6]]
+    told += [f"error: {status.record['error']}"] if status.record.get("error") else []
+    told += [f"warning: {problem}" for problem in report.problems[:6]]
+    head = f"{status.record['recipe']['output']}: {_MEANING[status.state]}"
+    return Group(Text(visible(head)), line, table, *(Text(visible(each)) for each in told))
 
 
 def _decisions(report: Any) -> dict[str, int]:

@@ -7,13 +7,16 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from datatrove.data import Document as DatatroveDocument
-from datatrove.data import DocumentsPipeline
-from datatrove.pipeline.base import PipelineStep
-from datatrove.pipeline.writers.disk_base import DiskWriter
-from datatrove.utils.logging import logger
-from datatrove.utils.typeshelper import StatHints
-from threadpoolctl import ThreadpoolController
+try:
+    from datatrove.data import Document as DatatroveDocument
+    from datatrove.data import DocumentsPipeline
+    from datatrove.pipeline.base import PipelineStep
+    from datatrove.pipeline.writers.disk_base import DiskWriter
+    from datatrove.utils.logging import logger
+    from datatrove.utils.typeshelper import StatHints
+    from threadpoolctl import ThreadpoolController
+except ImportError as error:
+    raise ImportError(f"{error}: the step for datatrove needs pip install 'prox-refine[datatrove]'") from error
 
 from prox.corpora import json_text
 from prox.corpora.identity import id_text

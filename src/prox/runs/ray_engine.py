@@ -38,15 +38,20 @@ _Answer = tuple[Unit, UnitReport | None, str]
 """A unit with its report, or with why it could not be done."""
 
 
+def check_installed() -> None:
+    """Raises UsageError where there is no Ray: before a run is begun with it."""
+    try:
+        import ray  # noqa: F401
+    except ImportError as error:
+        raise UsageError("--engine ray needs the package ray: pip install 'prox-refine[ray]'") from error
+
+
 def work(job: Job, units: Iterator[Unit], sink: Sink, stages: Sequence[Stage], advance: Advance) -> list[str]:
     """Do all units on the Ray cluster that `RAY_ADDRESS` or this machine names, or on this machine alone.
 
     Args, returns and raises as `prox.runs.local.work`; `recipe.workers` is the most actors, all slots if not given.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise UsageError("--engine ray needs the package ray: pip install 'prox-refine[ray]'") from error
+    import ray
 
     own = not ray.is_initialized()
     if own:

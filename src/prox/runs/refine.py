@@ -107,6 +107,10 @@ def refine_corpus(
     recipe = recipe.model_copy(update={"output": without_slashes(recipe.output)})
     files = beside_output(find_files(recipe.input), recipe.output)
     check_place(recipe)
+    if recipe.engine == "ray":
+        from prox.runs.ray_engine import check_installed
+
+        check_installed()
     if local.has_worker_processes(recipe):
         start_server()  # it loads what workers need while this process looks at the input
     made = claim(recipe.output)
