@@ -210,7 +210,8 @@ def main() -> None:
     if "gold" in names:
         report["made"]["gold"] = words(options.work / "gold.jsonl")
     options.results.mkdir(parents=True, exist_ok=True)
-    (options.results / "miniature.json").write_text(f"{json.dumps(report, indent=1)}\n", encoding="utf-8")
+    text = json.dumps(report, indent=1).replace(json.dumps(str(options.work))[1:-1], "work")
+    (options.results / "miniature.json").write_text(f"{text}\n", encoding="utf-8")
     shutil.copy(trial / "compare.svg", options.results / "miniature.svg")
     print(table(report))
 

@@ -3,7 +3,10 @@
 import base64
 import hashlib
 import json
+import os
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -162,6 +165,20 @@ def test_runs_over_other_documents_are_not_compared(run, tmp_path):
     refine(source, tmp_path / "other")
     with pytest.raises(UsageError, match="no document in common"):
         write_comparison(str(run), str(tmp_path / "other"))
+
+
+def test_the_same_run_gives_the_same_page_and_each_document_an_address(tmp_path):
+    ten = [{**each, "id": f"id-{number // 2}"} for number, each in enumerate(records(20))]
+    refine(write(tmp_path / "p.jsonl", ten), tmp_path / "out")
+    code = "import sys; from prox.report.report import write_report; write_report(sys.argv[1])"
+    pages = []
+    for seed in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / "out")], check=True, env=environment)
+        pages.append((tmp_path / "out" / "report.html").read_bytes())
+    assert pages[0] == pages[1]
+    _, _, documents = read(tmp_path / "out" / "report.html")
+    assert len({each["anchor"] for each in documents}) == 20 and documents[1]["anchor"] == "id-0~2"
 
 
 def test_programs_that_cannot_be_read_are_told(run):

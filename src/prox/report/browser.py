@@ -28,6 +28,15 @@ def chosen(pages: Sequence[Page], worrying: Iterable[Suspicious], most: int = MO
     return [page for page in pages if page.key in picked]
 
 
+def anchored(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each with a name of its own for the address of the page: its id, numbered where ids repeat."""
+    seen: Counter[str] = Counter()
+    for each in documents:
+        seen[each["id"]] += 1
+        each["anchor"] = each["id"] if seen[each["id"]] == 1 else f"{each['id']}~{seen[each['id']]}"
+    return documents
+
+
 def as_data(page: Page) -> dict[str, Any]:
     """For JSON: no control character and no bidi control is in it."""
     return {

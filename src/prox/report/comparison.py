@@ -7,7 +7,7 @@ from typing import Any
 
 from prox.corpora import write_atomically
 from prox.errors import UsageError
-from prox.report.browser import LONGEST_LINE, MOST_CHARACTERS, MOST_LINES, MOST_PAGES, as_data
+from prox.report.browser import LONGEST_LINE, MOST_CHARACTERS, MOST_LINES, MOST_PAGES, anchored, as_data
 from prox.report.figures import LONGEST_SHOWN, MOST_GROUPS, Frequent
 from prox.report.pages import Line, Page
 from prox.report.render import render
@@ -79,7 +79,7 @@ def comparison_html(first: Sample, second: Sample) -> bytes:
     apart = sorted((pair for pair in pairs if sum(pair.only)), key=lambda pair: (-sum(pair.only), pair.first.key))
     return render(
         "comparison.html",
-        [_data(pair) for pair in _shown(apart)],
+        anchored([_data(pair) for pair in _shown(apart)]),
         runs=[_head(first, pairs, 0), _head(second, pairs, 1)],
         names=names,
         decisions=decisions,
@@ -119,7 +119,7 @@ def _lines(pairs: Sequence[Pair], side: int) -> list[Frequent]:
         kept = _gone(other)
         texts = [line.raw.strip() for number, line in _gone(own).items() if number not in kept and line.raw.strip()]
         times.update(texts)
-        documents.update(set(texts))
+        documents.update(dict.fromkeys(texts))
     return [
         Frequent(text[:LONGEST_SHOWN], count, times[text]) for text, count in documents.most_common(2 * MOST_GROUPS)
     ]

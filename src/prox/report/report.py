@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from prox.corpora import write_atomically
 from prox.report import charts, figures
-from prox.report.browser import as_data, chosen
+from prox.report.browser import anchored, as_data, chosen
 from prox.report.concerns import concerns
 from prox.report.pages import Page
 from prox.report.render import render
@@ -37,7 +37,7 @@ def report_html(sample: Sample) -> bytes:
     record = sample.status.record
     return render(
         "report.html",
-        [as_data(page) for page in chosen(sample.pages, doubtful)],
+        anchored([as_data(page) for page in chosen(sample.pages, doubtful)]),
         status=sample.status,
         record=record,
         sample=sample,

@@ -88,7 +88,7 @@
     const each = shown[place];
     view.replaceChildren(...page(each));
     view.scrollTop = 0;
-    if (named) history.replaceState(null, "", "#d=" + encodeURIComponent(each.id));
+    if (named) history.replaceState(null, "", "#d=" + encodeURIComponent(each.anchor));
   }
 
   function page(each) {
@@ -158,12 +158,12 @@
     if (!match) return;
     let id = match[1];
     try { id = decodeURIComponent(id); } catch { return; }
-    if (!shown.some((each) => each.id === id)) {
+    if (!shown.some((each) => each.anchor === id)) {
       for (const select of Object.values(filters)) select.value = "";
       find("query").value = "";
       choose();
     }
-    const place = shown.findIndex((each) => each.id === id);
+    const place = shown.findIndex((each) => each.anchor === id);
     if (place >= 0) {
       show(place, false);
       find("documents").scrollIntoView();
