@@ -119,7 +119,7 @@ def _lines(pairs: Sequence[Pair], side: int) -> list[Frequent]:
         kept = _gone(other)
         texts = [line.raw.strip() for number, line in _gone(own).items() if number not in kept and line.raw.strip()]
         times.update(texts)
-        documents.update(dict.fromkeys(texts))
+        documents.update(list(dict.fromkeys(texts)))
     return [
         Frequent(text[:LONGEST_SHOWN], count, times[text]) for text, count in documents.most_common(2 * MOST_GROUPS)
     ]

@@ -219,7 +219,7 @@ def frequent_removals(pages: Sequence[Page], fates: tuple[str, ...] = ("removed"
         if page.decision != "dropped" and page.lines is not None:
             own = [line.raw.strip() for line in page.lines if line.fate in fates and line.raw.strip()]
             times.update(own)
-            documents.update(dict.fromkeys(own))  # in the order of the page, so that ties stay in order
+            documents.update(list(dict.fromkeys(own)))  # in the order of the page, so that ties stay in order
     common = [(text, count) for text, count in documents.most_common(MOST_GROUPS * 2) if count > 1]
     return [Frequent(text[:LONGEST_SHOWN], count, times[text]) for text, count in common]
 
@@ -233,7 +233,7 @@ def frequent_strings(pages: Sequence[Page]) -> list[Frequent]:
         if page.decision != "dropped" and page.lines is not None:
             own = [piece for line in page.lines if line.fate == "changed" for piece in taken_out(line) if piece]
         times.update(own)
-        documents.update(dict.fromkeys(own))  # in the order of the page, so that ties stay in order
+        documents.update(list(dict.fromkeys(own)))  # in the order of the page, so that ties stay in order
     return [Frequent(text[:LONGEST_SHOWN], count, times[text]) for text, count in documents.most_common(MOST_GROUPS)]
 
 
