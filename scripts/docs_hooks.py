@@ -35,8 +35,8 @@ def on_files(files: Files, config: Any) -> Files:
     pages["figures.md"] += f"\n## The figures\n\n{figures_of_readme()}"
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
-    plot = ROOT / "experiments/results/miniature.svg"
-    files.append(File.generated(config, "results/miniature.svg", abs_src_path=str(plot)))
+    for result in sorted((ROOT / "experiments/results").iterdir()):
+        files.append(File.generated(config, f"results/{result.name}", abs_src_path=str(result)))
     return files
 
 
