@@ -127,7 +127,7 @@ def parts(files: dict[str, bytes], bucket: str = "") -> dict[str, object]:
             kept[name] = pq.read_table(io.BytesIO(data)).drop_columns("file").to_pylist()
         elif name.startswith("ledger/"):
             kept[name] = json.loads(data)["parts"].keys()
-        else:
+        elif name != "report.html":  # the command writes it, `refine_corpus` does not
             kept.setdefault(name.partition("/")[0], None)
     return kept
 
@@ -339,5 +339,6 @@ def test_a_work_unit_takes_few_requests(s3):
     assert refine(given, f"s3://{s3.bucket}/out")[0] == 0
     units = len([name for name in s3.objects("out/") if name.startswith("ledger/")])
     assert units > 8
-    assert s3.requests.total() - len(signs) < 8.5 * units + 30
-    assert s3.requests["PUT object"] - signs.count("PUT") <= 3 * units + 1
+    in_the_report = 9 * min(units, 32) + 20  # it reads a sample of so many units again
+    assert s3.requests.total() - len(signs) < 8.5 * units + 30 + in_the_report
+    assert s3.requests["PUT object"] - signs.count("PUT") <= 3 * units + 2

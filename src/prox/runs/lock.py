@@ -147,6 +147,8 @@ def _beating(fs: Any, path: str, output: str) -> Iterator[Lock]:
                     lock.lost.set()
                     return
                 fs.pipe_file(path, _holder(run=own, beat=number))
+                if ended.is_set():  # nobody waited for this beat: the lock was released meanwhile
+                    fs.rm_file(path)
 
     _claim(fs, path, own, output)
     thread = threading.Thread(target=beat, name="prox-lock", daemon=True)
