@@ -4,7 +4,8 @@
 middle of a commit, a worker, the process that workers are forked from, or the main process is ended with SIGKILL (the
 main process also with SIGTERM and SIGINT); then the same command goes on. At the end text/, programs/ and quarantine/
 are compared byte by byte with those of one run with one worker, the counts with what was written into the corpus, and
-every file in the output folder must be known: a part of a unit in the ledger, its entry, the plan, run.json, or the report.
+every file in the output folder must be known: a part of a unit in the ledger, its entry, the plan, run.json, or the
+report.
 
     python benchmarks/chaos.py [--megabytes 200] [--kills 25] [--seed 0]
 
