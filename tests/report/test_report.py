@@ -1,6 +1,7 @@
 """Reports of real runs: complete ones, and those that are nothing but trouble."""
 
 import base64
+import gzip
 import hashlib
 import json
 import os
@@ -156,8 +157,70 @@ def test_two_runs_are_compared_line_by_line(run, tmp_path):
     assert [tag for tag, _, _ in parsed.inside] == ["style", "script", "script"]
     page = next(each for each in documents if each["id"] == "page-1")
     who = {row[3]: row[1] for row in page["lines"]}
-    assert who["Home"] == "both" and who["Log in"] == "first" and who["It was cited.[1]"] == "edited-otherwise"
+    assert who["Home"] == "both" and who["Log in"] == "first" and who["It was cited.[1]"] == "first-edits"
     assert page["decision"] == "edited / edited"
+    only_first, only_second = html.partition('<section id="documents"')[0].split("Removed by the ")[1:]
+    assert "Log in" in only_first and "[1]" in only_first and "Log in" not in only_second
+
+
+@pytest.mark.parametrize("name", ["pages.jsonl", "pages.jsonl.gz"])
+def test_runs_that_cut_the_input_in_other_units_are_compared(tmp_path, name):
+    opened = gzip.open if name.endswith("gz") else open
+    with opened(tmp_path / name, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(record) + "\n" for record in records(3000))
+    for output, units in (("one", 700), ("many", 31)):
+        refine(tmp_path / name, tmp_path / output, level="chunk", unit_documents=units)
+    for first, second in (("one", "many"), ("many", "one")):
+        html, _, _ = read(write_comparison(str(tmp_path / first), str(tmp_path / second)))
+        paired = re.search(r"<b>([\d,]+)</b><span>documents in both samples", html)
+        assert int(paired[1].replace(",", "")) > 0.9 * MOST_DOCUMENTS and "<b>0</b><span>of them are" in html
+
+
+def test_copies_in_a_corpus_are_paired_in_their_order(tmp_path):
+    source = write(tmp_path / "pages.jsonl", [{**each, "id": "same", "text": "Log in"} for each in records(5)])
+    for output in ("one", "two"):
+        refine(source, tmp_path / output, level="chunk")
+    assert "<b>5</b><span>documents in both" in write_and_read(tmp_path / "one", tmp_path / "two")
+
+
+def write_and_read(first, second):
+    return read(write_comparison(str(first), str(second)))[0]
+
+
+def test_a_part_that_is_gone_is_left_out_and_told(tmp_path):
+    source = write(tmp_path / "pages.jsonl", records(40))
+    refine(source, tmp_path / "out", unit_documents=10)
+    parts = sorted((tmp_path / "out" / "programs").iterdir())
+    parts[1].write_bytes(b"PAR1 is not all that it takes")
+    html, _, documents = read(write_report(str(tmp_path / "out")))
+    assert f"the programs of 1 of the {len(parts)} work units" in _one_line(html) and parts[1].name in html
+    assert 0 < len(documents) < 40
+    for part in parts:
+        part.unlink(missing_ok=True)
+    with pytest.raises(RunError, match="cannot be read"):
+        write_report(str(tmp_path / "out"))
+
+
+def test_a_sample_reaches_the_end_of_a_unit(tmp_path):
+    refine(write(tmp_path / "p.jsonl", records(400)), tmp_path / "out", unit_documents=400)
+    numbers = [page.key[2] for page in sample_run(str(tmp_path / "out"), most=40).pages]
+    assert numbers == list(range(0, 400, 10))
+
+
+@pytest.mark.parametrize(("given", "shown"), [(None, "0.5"), (0.25, "0.25")])
+def test_the_threshold_is_told_that_the_refiner_took(tmp_path, given, shown):
+    source = write(tmp_path / "pages.jsonl", records(10))
+    refine(source, tmp_path / "out", "tagger", level="chunk", noise_threshold=given)
+    assert f"Noise scores of lines (threshold {shown})" in read(write_report(str(tmp_path / "out")))[0]
+
+
+def test_files_are_named_without_the_folder_that_they_share(tmp_path):
+    (tmp_path / "crawl" / "deep").mkdir(parents=True)
+    for name in ("one", "deep/two"):
+        write(tmp_path / "crawl" / f"{name}.jsonl", records(4))
+    refine(tmp_path / "crawl", tmp_path / "out", level="chunk")
+    html = read(write_report(str(tmp_path / "out")))[0]
+    assert f"<caption>file in {tmp_path}/crawl<" in html and ">one.jsonl<" in html and ">deep/two.jsonl<" in html
 
 
 def test_runs_over_other_documents_are_not_compared(run, tmp_path):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from prox.chunking import Chunk, Window
 from prox.program import Program
@@ -71,3 +71,14 @@ class Refiner(Protocol):
     def fingerprint(self) -> str: ...
 
     def refine(self, chunks: Sequence[Chunk]) -> list[Draft]: ...
+
+
+@runtime_checkable
+class DecidesByScore(Protocol):
+    """A refiner whose scores decide: below the threshold a document is dropped, or from it on a line is removed.
+
+    It is None at a level at which the refiner gives no scores.
+    """
+
+    @property
+    def threshold(self) -> float | None: ...

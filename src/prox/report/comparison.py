@@ -1,6 +1,6 @@
 """Two runs over the same input: what one removes and the other keeps."""
 
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,10 +8,10 @@ from typing import Any
 from prox.corpora import write_atomically
 from prox.errors import UsageError
 from prox.report.browser import LONGEST_LINE, MOST_CHARACTERS, MOST_LINES, MOST_PAGES, anchored, as_data
-from prox.report.figures import LONGEST_SHOWN, MOST_GROUPS, Frequent
+from prox.report.figures import LONGEST_SHOWN, MOST_GROUPS, Frequent, taken_out
 from prox.report.pages import Line, Page
 from prox.report.render import render
-from prox.report.sample import Sample, sample_run
+from prox.report.sample import Sample, sample_again, sample_run
 from prox.visible import visible
 
 COMPARISON_FILE = "comparison.html"
@@ -22,12 +22,22 @@ class Pair:
     """The same document in both runs.
 
     Attributes:
-        only: Words on lines that one of them removes and the other keeps; first those of the first run.
+        lines: Every line of the raw text, as each of them left it.
+        only: Words that one of them removes and the other keeps, by line; first those of the first run.
     """
 
     first: Page
     second: Page
-    only: tuple[int, int]
+    lines: tuple[tuple[Line, Line], ...]
+
+    @property
+    def only(self) -> tuple[int, int]:
+        gone = [second.words_left - first.words_left for first, second in self.lines]
+        return sum(words for words in gone if words > 0), -sum(words for words in gone if words < 0)
+
+    @property
+    def differ(self) -> bool:
+        return any(first.refined != second.refined for first, second in self.lines)
 
 
 def write_comparison(first: str, second: str, to: str | None = None) -> str:
@@ -39,29 +49,27 @@ def write_comparison(first: str, second: str, to: str | None = None) -> str:
         OSError: The page cannot be written.
     """
     path = to or f"{first.rstrip('/')}/{COMPARISON_FILE}"
-    write_atomically(path, comparison_html(sample_run(first), sample_run(second)))
+    sample = sample_run(first)
+    write_atomically(path, comparison_html(sample, sample_again(second, sample)))
     return path
 
 
 def pairs_of(first: Sample, second: Sample) -> list[Pair]:
-    """Documents with the same place and the same text."""
-    others = {page.key: page for page in second.pages}
+    """Documents of the same file with the same id and the same text."""
+    others: dict[tuple[str, str, str | None], deque[Page]] = defaultdict(deque)
+    for page in second.pages:
+        others[page.file, page.id, page.sha256].append(page)
     pairs = []
     for page in first.pages:
-        other = others.get(page.key)
-        if other is not None and other.sha256 == page.sha256:
-            pairs.append(Pair(page, other, (_only(page, other), _only(other, page))))
+        if same := others[page.file, page.id, page.sha256]:
+            other = same.popleft()  # copies come in the same order
+            lines = zip(_raw_lines(page), _raw_lines(other), strict=bool(page.lines and other.lines))
+            pairs.append(Pair(page, other, tuple(lines)))
     return pairs
 
 
-def _gone(page: Page) -> dict[int, Line]:
-    return {line.number: line for line in page.lines or () if line.fate == "removed"}
-
-
-def _only(page: Page, other: Page) -> int:
-    """Words on lines that are removed from one and not from the other."""
-    removed, others = _gone(page), _gone(other)
-    return sum(line.words for number, line in removed.items() if number not in others)
+def _raw_lines(page: Page) -> list[Line]:
+    return [line for line in page.lines or () if line.number >= 0]
 
 
 def comparison_html(first: Sample, second: Sample) -> bytes:
@@ -71,12 +79,10 @@ def comparison_html(first: Sample, second: Sample) -> bytes:
     """
     pairs = pairs_of(first, second)
     if not pairs:
-        raise UsageError(
-            "the two runs have no document in common: compare runs over the same input, with the same --unit-bytes"
-        )
+        raise UsageError("the two runs have no document in common: compare runs over the same input")
     decisions = Counter((pair.first.decision, pair.second.decision) for pair in pairs)
     names = sorted({name for pair in decisions for name in pair})
-    apart = sorted((pair for pair in pairs if sum(pair.only)), key=lambda pair: (-sum(pair.only), pair.first.key))
+    apart = sorted((pair for pair in pairs if pair.differ), key=lambda pair: (-sum(pair.only), pair.first.key))
     return render(
         "comparison.html",
         anchored([_data(pair) for pair in _shown(apart)]),
@@ -111,18 +117,25 @@ def _head(sample: Sample, pairs: Sequence[Pair], side: int) -> dict[str, Any]:
 
 
 def _lines(pairs: Sequence[Pair], side: int) -> list[Frequent]:
-    """Lines that this run removes and the other keeps, by the documents in which that is so."""
+    """Lines and strings that this run removes and the other keeps, by the documents in which that is so."""
     documents: Counter[str] = Counter()
     times: Counter[str] = Counter()
     for pair in pairs:
-        own, other = (pair.second, pair.first) if side else (pair.first, pair.second)
-        kept = _gone(other)
-        texts = [line.raw.strip() for number, line in _gone(own).items() if number not in kept and line.raw.strip()]
+        texts = [text for lines in pair.lines for text in _only_of(lines[side], lines[1 - side])]
         times.update(texts)
         documents.update(list(dict.fromkeys(texts)))
     return [
         Frequent(text[:LONGEST_SHOWN], count, times[text]) for text, count in documents.most_common(2 * MOST_GROUPS)
     ]
+
+
+def _only_of(own: Line, other: Line) -> list[str]:
+    if own.fate == "removed":
+        return [own.raw.strip()] if other.fate != "removed" and own.raw.strip() else []
+    if own.fate != "changed" or other.fate == "removed" or own.refined == other.refined:
+        return []
+    others = taken_out(other)
+    return [text for text in taken_out(own) if text not in others]
 
 
 _REMOVES_MORE = ("only the first removes some", "only the second removes some")
@@ -134,14 +147,10 @@ def _data(pair: Pair) -> dict[str, Any]:
     data = as_data(first)
     rows: list[list[Any]] = []
     left = MOST_CHARACTERS
-    others = {line.number: line for line in second.lines or () if line.number >= 0}
-    for line in first.lines or ():
-        other = others.get(line.number)
-        if line.number < 0 or other is None:
-            continue
+    for line, other in pair.lines:
         left -= len(line.raw)
         if left < 0 or len(rows) == MOST_LINES:
-            rows.append([len(others) - len(rows), "gap", None, ""])
+            rows.append([len(pair.lines) - len(rows), "gap", None, ""])
             break
         rows.append([line.number, _who(line, other), None, visible(line.raw[:LONGEST_LINE])])
     return data | {
@@ -155,8 +164,13 @@ def _data(pair: Pair) -> dict[str, Any]:
     }
 
 
+_WHO_EDITS = {(True, True): "edited-otherwise", (True, False): "first-edits", (False, True): "second-edits"}
+
+
 def _who(first: Line, second: Line) -> str:
     gone = first.fate == "removed", second.fate == "removed"
     if gone == (False, False):
-        return "kept" if first.refined == second.refined else "edited-otherwise"
+        return (
+            "kept" if first.refined == second.refined else _WHO_EDITS[first.fate == "changed", second.fate == "changed"]
+        )
     return {(True, True): "both", (True, False): "first", (False, True): "second"}[gone]

@@ -1,6 +1,8 @@
 """`report.html` of a run."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from os.path import commonprefix
 from typing import Any
 
 from markupsafe import Markup
@@ -84,13 +86,13 @@ def _charts(pages: Sequence[Page], record: dict[str, Any]) -> list[dict[str, Any
             (),
         ),
         (
-            f"Keep scores of documents{_threshold(record, 'keep_threshold')}",
+            f"Keep scores of documents{_threshold(record, 'document')}",
             "score",
             charts.columns(keep, "documents by keep score", ("stays", "dropped"), stacked=True),
             ("stays", "dropped"),
         ),
         (
-            f"Noise scores of lines{_threshold(record, 'noise_threshold')}",
+            f"Noise scores of lines{_threshold(record, 'chunk')}",
             "score",
             charts.columns(noise, "lines by noise score", ("stays", "removed"), stacked=True),
             ("stays", "removed"),
@@ -101,15 +103,20 @@ def _charts(pages: Sequence[Page], record: dict[str, Any]) -> list[dict[str, Any
     ]
 
 
-def _threshold(record: dict[str, Any], name: str) -> str:
-    given = record["recipe"].get(name)
-    return "" if given is None else f" (threshold {given:g})"
+def _threshold(record: dict[str, Any], level: str) -> str:
+    """The refiner's own where the recipe names none; "" where no score decides."""
+    found = [cost.get("threshold") for cost in record["costs"] if cost["level"] == level]
+    return f" (threshold {found[0]:g})" if found and found[0] is not None else ""
 
 
 def _groups(*kinds: Sequence[figures.Group]) -> list[tuple[str, Sequence[figures.Group], int]]:
-    names = ("domain", "language", "file")
-    return [
-        (name, groups[: figures.MOST_GROUPS], len(groups))
-        for name, groups in zip(names, kinds, strict=True)
-        if len(groups) > (name == "file")
+    *others, files = kinds
+    names = [group.name for group in files]
+    folder = ""
+    if len(files) > 1:
+        folder = commonprefix(names).rpartition("/")[0]  # noqa: RUF071 - commonpath() takes URLs apart
+    named = dict(zip(("domain", "language"), others, strict=True))
+    named[f"file in {folder}" if folder else "file"] = [
+        replace(group, name=group.name.removeprefix(f"{folder}/")) for group in files if len(files) > 1
     ]
+    return [(name, groups[: figures.MOST_GROUPS], len(groups)) for name, groups in named.items() if groups]

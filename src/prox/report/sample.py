@@ -1,10 +1,12 @@
 """A sample of a run: rows of its programs, and the raw text that they were written for, read again from the input."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -15,10 +17,14 @@ from prox.runs.ledger import Entry, read_ledger
 from prox.runs.plan import Plan, Unit, read_plan
 from prox.runs.status import Status, run_status
 
+T = TypeVar("T")
+
 MOST_DOCUMENTS = 1000
 MOST_UNITS = 32
-MOST_UNIT_BYTES = 64 << 20
-"""Of raw text that is decoded to find the documents of one unit."""
+MOST_TEXT_BYTES = 512 << 20
+"""Of raw text that is decoded to find the documents of a sample, about."""
+
+_BYTES_OF_A_WORD = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +33,17 @@ class Sample:
 
     Attributes:
         status: Exact, over the whole run.
-        pages: Of work units spread evenly over the input, the first records of each.
+        pages: Spread evenly over work units that are spread evenly over the input.
+        units: These work units.
+        without_programs: Units among them whose part of `programs/` cannot be read.
         without_text: Pages whose raw text could not be read again.
         problem: Why not, of the first of them; "" if all could.
     """
 
     status: Status
     pages: tuple[Page, ...]
+    units: tuple[Unit, ...]
+    without_programs: int
     without_text: int
     problem: str
 
@@ -43,6 +53,10 @@ class Sample:
         return len(self.pages) == self.status.report.records
 
 
+RowsOf = Callable[[int, int, pq.ParquetFile], list[int]]
+"""Which rows of a unit's programs are in a sample, by how many pages it has and how many units are left."""
+
+
 def sample_run(output: str, most: int = MOST_DOCUMENTS) -> Sample:
     """The same sample of the same run every time; memory does not grow with the corpus.
 
@@ -50,32 +64,58 @@ def sample_run(output: str, most: int = MOST_DOCUMENTS) -> Sample:
         UsageError: The folder holds no run.
         RunError: Its programs cannot be read.
     """
-    output = output.rstrip("/")
-    status = run_status(output)
-    plan = read_plan(output)
-    assert plan is not None  # run_status has read it
-    done = sorted(  # numbers only: a large corpus has hundreds of thousands of units
-        (entry.file_number, entry.number)
-        for entry in read_ledger(output)
-        if entry.report.records and _is_planned(entry, plan)
+    plan, done = _plan_and_done(output)
+    units = [plan.numbers[file_number].unit(number) for file_number, number in spread(done, MOST_UNITS)]
+
+    def evenly(pages: int, units_left: int, part: pq.ParquetFile) -> list[int]:
+        return spread(range(_reach(part, MOST_TEXT_BYTES // len(units))), (most - pages) // units_left)
+
+    return _sample(output, units, evenly)
+
+
+def sample_again(output: str, first: Sample) -> Sample:
+    """The documents of another run's sample in this one, however it cut the same input into work units.
+
+    Raises:
+        UsageError: The folder holds no run.
+        RunError: Its programs cannot be read.
+    """
+    plan, done = _plan_and_done(output)
+    wanted = {(page.id, page.sha256) for page in first.pages}
+    units = (plan.numbers[file_number].unit(number) for file_number, number in done)
+
+    def the_same(pages: int, units_left: int, part: pq.ParquetFile) -> list[int]:
+        columns = part.read(columns=["id", "text_sha256"]).to_pydict()
+        keys = zip(map(str, columns["id"]), columns["text_sha256"], strict=True)
+        return [row for row, key in enumerate(keys) if key in wanted]
+
+    return _sample(output, [unit for unit in units if any(_overlap(unit, other) for other in first.units)], the_same)
+
+
+def _overlap(unit: Unit, other: Unit) -> bool:
+    return unit.file.shown == other.file.shown and all(
+        one.span.last is None or another.span.first < one.span.last for one, another in ((unit, other), (other, unit))
     )
-    chosen = spread(done, MOST_UNITS)
-    pages: list[Page] = []
-    problem = ""
-    for place, (file_number, number) in enumerate(chosen):
-        unit = plan.numbers[file_number].unit(number)
-        rows = list(_rows(f"{output}/programs/part-{unit.name}.parquet", (most - len(pages)) // (len(chosen) - place)))
-        found, told = _texts(unit, rows)
-        problem = problem or told
-        pages += [page_of(row, *found.get(row["record"], (None, {}))) for row in rows]
-    without = sum(page.lines is None and page.sha256 is not None for page in pages)
-    return Sample(status, tuple(pages), without, problem if without else "")
 
 
-def spread(entries: Sequence[Any], most: int) -> list[Any]:
+def spread(entries: Sequence[T], most: int) -> list[T]:
     """At most so many, evenly spread, the first among them."""
     count = min(most, len(entries))
     return [entries[place * len(entries) // count] for place in range(count)]
+
+
+def _plan_and_done(output: str) -> tuple[Plan, list[tuple[int, int]]]:
+    """Units that are done and hold records, by their numbers alone: a large corpus has hundreds of thousands."""
+    output = output.rstrip("/")
+    run_status(output)  # says what is wrong if the folder holds no run
+    plan = read_plan(output)
+    assert plan is not None
+    done = [
+        (entry.file_number, entry.number)
+        for entry in read_ledger(output)
+        if entry.report.records and _is_planned(entry, plan)
+    ]
+    return plan, sorted(done)
 
 
 def _is_planned(entry: Entry, plan: Plan) -> bool:
@@ -83,18 +123,55 @@ def _is_planned(entry: Entry, plan: Plan) -> bool:
     return planned is not None and entry.number < len(planned.cuts)
 
 
-def _rows(part: str, most: int) -> Iterator[dict[str, Any]]:
+def _sample(output: str, units: Sequence[Unit], rows_of: RowsOf) -> Sample:
+    output = output.rstrip("/")
+    pages: list[Page] = []
+    problems: list[str] = []
+    lost = 0
+    for place, unit in enumerate(units):
+        choose = partial(rows_of, len(pages), len(units) - place)
+        try:
+            rows = _rows(f"{output}/programs/part-{unit.name}.parquet", choose)
+        except RunError as error:
+            problems.append(str(error))
+            lost += 1
+            continue
+        found, problem = _texts(unit, rows)
+        problems += [problem] if problem else []
+        pages += [page_of(row, *found.get(row["record"], (None, {}))) for row in rows]
+    if lost == len(units) > 0:
+        raise RunError(problems[0])
+    without = sum(page.lines is None and page.sha256 is not None for page in pages)
+    return Sample(run_status(output), tuple(pages), tuple(units), lost, without, problems[0] if lost or without else "")
+
+
+def _reach(part: pq.ParquetFile, most_bytes: int) -> int:
+    """How many of the rows belong to the first so many bytes of raw text, about."""
+    words = part.read(columns=["words_before"])["words_before"].to_numpy()
+    return int(np.searchsorted(words.cumsum(), most_bytes / _BYTES_OF_A_WORD)) + 1 if len(words) else 0
+
+
+def _rows(part: str, choose: Callable[[pq.ParquetFile], list[int]]) -> list[dict[str, Any]]:
+    """
+    Raises:
+        RunError: The file is missing, or broken.
+    """
     fs, path = open_file_system(part)
+    found: list[dict[str, Any]] = []
     try:
         with fs.open(path, "rb") as file:
-            for batch in pq.ParquetFile(file).iter_batches(batch_size=256):
-                for row in batch.to_pylist()[:most]:
-                    yield row
-                    most -= 1
-                if most <= 0:
-                    return
+            parquet = pq.ParquetFile(file)
+            wanted = choose(parquet)
+            first = 0
+            for batch in parquet.iter_batches(batch_size=1024):
+                here = [row - first for row in wanted[len(found) :] if row < first + len(batch)]
+                found += batch.take(pa.array(here, pa.int64())).to_pylist()
+                first += len(batch)
+                if len(found) == len(wanted):
+                    break
     except (OSError, pa.ArrowException, KeyError) as error:
         raise RunError(f"{part} cannot be read: {error}") from error
+    return found
 
 
 Texts = dict[int, tuple[str, Mapping[str, Any]]]
@@ -109,17 +186,15 @@ def _texts(unit: Unit, rows: Sequence[Mapping[str, Any]]) -> tuple[Texts, str]:
     texts: Texts = {}
     if not wanted:
         return texts, ""
-    last, seen = max(wanted), 0
+    last = max(wanted)
     try:
         check_unchanged(unit.file)
         for block in read_blocks(unit.file, span=unit.span):
             if not isinstance(block, Block):
                 continue
-            if block.first_record > last or seen > MOST_UNIT_BYTES:
+            if block.first_record > last:
                 break
-            batch = decode(block, unit.preset)
-            seen += sum(len(document.text) for document in batch.documents)
-            texts |= _wanted_of(batch, wanted)
+            texts |= _wanted_of(decode(block, unit.preset), wanted)
     except (StorageError, ProxError, OSError, ValueError) as error:
         return texts, str(error)
     return texts, "" if len(texts) == len(wanted) else "the input is not the one that was refined"

@@ -11,6 +11,7 @@ import orjson
 
 from prox.corpora import open_file_system, shown_path
 from prox.errors import UsageError
+from prox.refiners import DecidesByScore
 from prox.refiners.cascade import CascadeRefiner
 from prox.refiners.specs import shown_spec
 from prox.runs.costs import StageCost, inference_flops
@@ -44,7 +45,9 @@ def read_record(output: str) -> dict[str, Any] | None:
 
 def shown_cost(stage: Stage, cost: StageCost) -> dict[str, Any]:
     """Tokens, seconds and FLOPs of a stage; of a cascade also what it saved."""
-    figures: dict[str, Any] = {"stage": stage.name, "level": str(stage.refiner.level)} | asdict(cost)
+    threshold = stage.refiner.threshold if isinstance(stage.refiner, DecidesByScore) else None
+    figures: dict[str, Any] = {"stage": stage.name, "level": str(stage.refiner.level), "threshold": threshold}
+    figures |= asdict(cost)
     figures["seconds"] = round(cost.seconds, 3)
     flops = None
     if stage.language_model and stage.parameters is not None:

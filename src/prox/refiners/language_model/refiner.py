@@ -60,6 +60,7 @@ class LanguageModelRefiner:
         self.policy = family.policy
         self.parameters = engine.parameters
         self._keep_threshold = 0.5 if keep_threshold is None else keep_threshold
+        self.threshold = self._keep_threshold if self.level == Level.DOCUMENT else None
         self._constrain = constrain
         most = family.max_new_tokens
         self.max_new_tokens = most if engine.context is None else max(1, min(most, engine.context // 2))

@@ -133,11 +133,11 @@ class TaggerRefiner:
                     "refiner judge the documents: --refiner tagger before --refiner tagger:FOLDER"
                 )
             self._judge_weights = weights.documents
-            self._threshold = weights.documents.threshold if threshold is None else threshold
-            self.fingerprint += f":keep={self._threshold!r}"
+            self.threshold = weights.documents.threshold if threshold is None else threshold
+            self.fingerprint += f":keep={self.threshold!r}"
         else:
-            self._threshold = weights.noise_threshold if threshold is None else threshold
-            self.fingerprint += f":noise={self._threshold!r}"
+            self.threshold = weights.noise_threshold if threshold is None else threshold
+            self.fingerprint += f":noise={self.threshold!r}"
 
     def refine(self, chunks: Sequence[Chunk]) -> list[Draft]:
         readings = self._tagger.read([chunk.text for chunk in chunks])
@@ -158,7 +158,7 @@ class TaggerRefiner:
                 logit = keep_logit(page.features, page.noise, self._judge_weights)
                 score = float(sigmoid(np.array([logit]))[0])
                 break
-        keep = score >= self._threshold
+        keep = score >= self.threshold
         return Draft(Program((KeepDocument() if keep else DropDocument(),)), score=score)
 
     def _edit(self, chunk: Chunk, pages: list[_Page], inside: Sequence["_Edits"]) -> Draft:
@@ -166,7 +166,7 @@ class TaggerRefiner:
         scores: list[np.ndarray] = []
         first_line = chunk.first_line
         for page, edits in zip(pages, inside, strict=True):
-            noisy = page.noise >= self._threshold
+            noisy = page.noise >= self.threshold
             removed = removed_lines(noisy, page.features.rows, page.features.line_count)
             percent = np.zeros(page.features.line_count, np.uint8)
             percent[page.features.rows] = np.rint(page.noise * 100)
@@ -186,7 +186,7 @@ class TaggerRefiner:
         kept: list[list[int]] = []
         found: list[tuple[list[str], list[Part]]] = []
         for page in pages:
-            numbers = page.features.rows[page.noise < self._threshold].tolist()
+            numbers = page.features.rows[page.noise < self.threshold].tolist()
             lines = [page.lines[number] for number in numbers]
             kept.append(numbers)
             found.append((lines, find_parts(lines)))

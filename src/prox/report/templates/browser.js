@@ -6,7 +6,8 @@
   const filters = { decision: find("decision"), domain: find("domain"), operation: find("operation") };
   // What a comparison of two runs says of a line.
   const WHO = { both: "both remove it", first: "only the first removes it", second: "only the second removes it",
-    "edited-otherwise": "edited in two ways" };
+    "edited-otherwise": "edited in two ways", "first-edits": "only the first edits it",
+    "second-edits": "only the second edits it" };
   let shown = [], current = -1;
 
   // All text of documents goes through here, as text and never as markup.
