@@ -95,7 +95,7 @@ def test_a_hostile_document_of_a_hundred_thousand_lines_is_text(browser, paths):
 def test_a_comparison_says_of_each_line_who_removes_it(browser, paths):
     browser.get(f"file://{paths[1]}#d=page-1")
     text = browser.find_element(By.ID, "document").text
-    assert "only the first removes it" in text and "both remove it" in text
+    assert "the first alone" in text and "both" in text and "edited by the first" in text
     assert not browser.get_log("browser")
 
 

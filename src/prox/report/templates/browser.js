@@ -5,9 +5,8 @@
   const list = find("list"), view = find("document"), count = find("count");
   const filters = { decision: find("decision"), domain: find("domain"), operation: find("operation") };
   // What a comparison of two runs says of a line.
-  const WHO = { both: "both remove it", first: "only the first removes it", second: "only the second removes it",
-    "edited-otherwise": "edited in two ways", "first-edits": "only the first edits it",
-    "second-edits": "only the second edits it" };
+  const WHO = { both: "both", first: "the first alone", second: "the second alone",
+    "edited-otherwise": "edited in two ways", "first-edits": "edited by the first", "second-edits": "edited by the second" };
   let shown = [], current = -1;
 
   // All text of documents goes through here, as text and never as markup.
@@ -110,10 +109,10 @@
       parts.push(make("p", each.decision === "quarantined" ? "What could not be read is in quarantine/, whole." : "The raw text could not be read again."));
       return parts;
     }
-    const table = make("table", null, "lines");
     const caption = make("caption", "raw and refined, line by line", "hidden");
     const titles = make("tr");
     const two = each.after_second !== undefined;
+    const table = make("table", null, "lines", ...(two ? ["two"] : []));
     for (const title of two ? ["line", "", "raw", "who removes it"] : ["line", "noise", "raw", "refined"]) {
       const cell = make("th", title);
       cell.scope = "col";
