@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prox.cli.quantities import amount, count, share, short
+from prox.cli.quantities import amount, count, share
 from prox.errors import UsageError
+from prox.readable import short
 
 SUFFIXES = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 

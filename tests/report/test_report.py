@@ -69,6 +69,15 @@ def test_a_report_holds_figures_groups_and_documents_line_by_line(run):
     assert changed[3] == [["It was cited.", 1], ["[1]", 0]] and changed[4] == "It was cited."
 
 
+def test_the_headline_tells_time_and_tokens(run):
+    record = json.loads((run / "run.json").read_bytes())
+    record["seconds"] = 7_260.0
+    record["costs"][0] |= {"tokens_in": 2_600_000, "tokens_out": 400_000, "flops": 18 * 10**14}
+    (run / "run.json").write_text(json.dumps(record))
+    html = _one_line(read(write_report(str(run)))[0])
+    assert "<b>2 h 1 min</b>" in html and "<b>3m</b><span>tokens read and written, 1.8e+15 flops" in html
+
+
 def test_nothing_that_a_document_holds_can_run_or_break_the_page(tmp_path):
     hostile = {
         "id": HOSTILE[0],

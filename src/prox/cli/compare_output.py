@@ -8,8 +8,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from prox.cli.evaluate_output import groups_table, in_order, notes
-from prox.cli.quantities import short
 from prox.cli.tables import table_console
+from prox.readable import short
 from prox.visible import visible
 
 

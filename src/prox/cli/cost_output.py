@@ -8,10 +8,10 @@ from typing import Any
 from rich.table import Column, Table
 from rich.text import Text
 
-from prox.cli.quantities import short
 from prox.cli.tables import table_console
 from prox.pretrain.flops import break_even, training_flops
 from prox.pretrain.refining import TOKENS_A_WORD, Refining, StageFlops
+from prox.readable import short
 from prox.visible import visible
 
 SHARES = (Fraction(1, 100), Fraction(1, 10), Fraction(1))

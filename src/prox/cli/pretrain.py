@@ -6,8 +6,8 @@ import typer
 
 from prox.cli.launched import one_voice
 from prox.cli.options import Corpus, HtmlToText, StartOver, TextField
-from prox.cli.quantities import duration
 from prox.errors import UsageError
+from prox.readable import duration
 
 if TYPE_CHECKING:
     from prox.pretrain.training import Progress, Result

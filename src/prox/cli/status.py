@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from prox.cli.quantities import duration
+from prox.readable import duration
 
 if TYPE_CHECKING:
     from rich.console import Group

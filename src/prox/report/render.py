@@ -14,6 +14,7 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from prox.readable import duration, short
 from prox.visible import visible
 
 
@@ -62,7 +63,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"visible": visible, "number": _number, "percent": _percent, "flops": _flops}
+    environment.filters |= {
+        "visible": visible,
+        "number": _number,
+        "percent": _percent,
+        "flops": _flops,
+        "duration": duration,
+        "short": short,
+    }
     return environment
 
 

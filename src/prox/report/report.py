@@ -43,6 +43,7 @@ def report_html(sample: Sample) -> bytes:
         status=sample.status,
         record=record,
         sample=sample,
+        known_flops=sum(cost["flops"] or 0 for cost in record["costs"]),
         concerns=concerns(sample.status, pages, domains, languages, files),
         charts=_charts(pages, record),
         groups=_groups(domains, languages, files),
