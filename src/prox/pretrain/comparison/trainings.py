@@ -96,7 +96,7 @@ def _begin(threads: int) -> None:
     import torch
 
     end_with_parent()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(min(threads, torch.get_num_threads()))  # OMP_NUM_THREADS may allow fewer
 
 
 def _train(settings: Settings) -> dict[str, Any]:
