@@ -67,7 +67,7 @@ def commands() -> str:
     for path, command in verbs(group):
         parts.append(f"## prox {' '.join(path)}\n\n{_paragraphs(command.help or '')}\n")
         rows = [_row(parameter) for parameter in command.params if parameter.name != "help"]
-        parts.append("| | |\n| --- | --- |\n" + "\n".join(rows) + "\n")
+        parts.append("| option | |\n| --- | --- |\n" + "\n".join(rows) + "\n")
     return "\n".join(parts)
 
 
@@ -189,7 +189,13 @@ def _first_line(model: type[BaseModel]) -> str:
 def python_names() -> str:
     """Everything that `import prox` gives."""
     head = "# Python\n\nAll that is public is in `prox`. [From Python](../python.md) shows how it is used.\n"
-    return head + "".join(f"\n::: prox.{name}\n" for name in prox.__all__)
+    return head + "".join(f"\n::: {_home_of(name)}\n" for name in prox.__all__)
+
+
+def _home_of(name: str) -> str:
+    """Where a name is defined, if it is a function: some have the name of their module."""
+    value = getattr(prox, name)
+    return f"{value.__module__}.{name}" if inspect.isfunction(value) else f"prox.{name}"
 
 
 def figures_of_readme() -> str:

@@ -76,7 +76,8 @@ def refine(
     A document of which editing leaves 10 words or fewer, or 5 % of its words or less, is dropped too.
 
     OUTPUT gets text/ (refined documents), programs/ (one row for every input record), quarantine/ (records that could
-    not be read), ledger/ (what is done) and run.json. The same command again continues a run that was stopped.
+    not be read), ledger/ (what is done), run.json, and report.html to look at. The same command again continues a run
+    that was stopped.
 
     Example: prox refine crawl/*.jsonl.gz refined
 

@@ -45,7 +45,8 @@ class Distilled:
         program: Without operations if the texts are the same.
         proven: Whether no program has fewer operations, of those that remove lines and, one by one, runs of characters
             inside lines. False where the search was cut short, lines were joined, or some of the refined text is new.
-        deleted, inserted: Characters, line breaks with them.
+        deleted: Characters, line breaks with them.
+        inserted: The same.
     """
 
     program: Program
