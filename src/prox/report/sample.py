@@ -1,12 +1,12 @@
 """A sample of a run: rows of its programs, and the raw text that they were written for, read again from the input."""
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -23,8 +23,6 @@ MOST_DOCUMENTS = 1000
 MOST_UNITS = 32
 MOST_TEXT_BYTES = 512 << 20
 """Of raw text that is decoded to find the documents of a sample, about."""
-
-_BYTES_OF_A_WORD = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +62,15 @@ def sample_run(output: str, most: int = MOST_DOCUMENTS) -> Sample:
         UsageError: The folder holds no run.
         RunError: Its programs cannot be read.
     """
-    plan, done = _plan_and_done(output)
-    units = [plan.numbers[file_number].unit(number) for file_number, number in spread(done, MOST_UNITS)]
+    run = _Run.of(output)
+    chosen = spread(run.done, MOST_UNITS)
 
     def evenly(pages: int, units_left: int, part: pq.ParquetFile) -> list[int]:
-        return spread(range(_reach(part, MOST_TEXT_BYTES // len(units))), (most - pages) // units_left)
+        within = MOST_TEXT_BYTES / len(chosen) / max(1, chosen[-units_left].text_bytes)
+        reach = math.ceil(part.metadata.num_rows * min(1.0, within))
+        return spread(range(reach), (most - pages) // units_left)
 
-    return _sample(output, units, evenly)
+    return _sample(run, [run.unit(each) for each in chosen], evenly)
 
 
 def sample_again(output: str, first: Sample) -> Sample:
@@ -80,16 +80,16 @@ def sample_again(output: str, first: Sample) -> Sample:
         UsageError: The folder holds no run.
         RunError: Its programs cannot be read.
     """
-    plan, done = _plan_and_done(output)
+    run = _Run.of(output)
     wanted = {(page.id, page.sha256) for page in first.pages}
-    units = (plan.numbers[file_number].unit(number) for file_number, number in done)
 
     def the_same(pages: int, units_left: int, part: pq.ParquetFile) -> list[int]:
         columns = part.read(columns=["id", "text_sha256"]).to_pydict()
         keys = zip(map(str, columns["id"]), columns["text_sha256"], strict=True)
         return [row for row, key in enumerate(keys) if key in wanted]
 
-    return _sample(output, [unit for unit in units if any(_overlap(unit, other) for other in first.units)], the_same)
+    units = map(run.unit, run.done)
+    return _sample(run, [unit for unit in units if any(_overlap(unit, other) for other in first.units)], the_same)
 
 
 def _overlap(unit: Unit, other: Unit) -> bool:
@@ -104,18 +104,41 @@ def spread(entries: Sequence[T], most: int) -> list[T]:
     return [entries[place * len(entries) // count] for place in range(count)]
 
 
-def _plan_and_done(output: str) -> tuple[Plan, list[tuple[int, int]]]:
-    """Units that are done and hold records, by their numbers alone: a large corpus has hundreds of thousands."""
-    output = output.rstrip("/")
-    run_status(output)  # says what is wrong if the folder holds no run
-    plan = read_plan(output)
-    assert plan is not None
-    done = [
-        (entry.file_number, entry.number)
-        for entry in read_ledger(output)
-        if entry.report.records and _is_planned(entry, plan)
-    ]
-    return plan, sorted(done)
+@dataclass(frozen=True, order=True, slots=True)
+class _Done:
+    """A unit by its numbers alone: a large corpus has hundreds of thousands."""
+
+    file_number: int
+    number: int
+    text_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Attributes:
+    done: Units that are done and hold records, in the order of the input.
+    """
+
+    output: str
+    status: Status
+    plan: Plan
+    done: Sequence[_Done]
+
+    @classmethod
+    def of(cls, output: str) -> "_Run":
+        output = output.rstrip("/")
+        status = run_status(output)
+        plan = read_plan(output)
+        assert plan is not None  # run_status has read it
+        done = [
+            _Done(entry.file_number, entry.number, entry.report.text_bytes)
+            for entry in read_ledger(output)
+            if entry.report.records and _is_planned(entry, plan)
+        ]
+        return cls(output, status, plan, sorted(done))
+
+    def unit(self, done: _Done) -> Unit:
+        return self.plan.numbers[done.file_number].unit(done.number)
 
 
 def _is_planned(entry: Entry, plan: Plan) -> bool:
@@ -123,15 +146,14 @@ def _is_planned(entry: Entry, plan: Plan) -> bool:
     return planned is not None and entry.number < len(planned.cuts)
 
 
-def _sample(output: str, units: Sequence[Unit], rows_of: RowsOf) -> Sample:
-    output = output.rstrip("/")
+def _sample(run: _Run, units: Sequence[Unit], rows_of: RowsOf) -> Sample:
     pages: list[Page] = []
     problems: list[str] = []
     lost = 0
     for place, unit in enumerate(units):
         choose = partial(rows_of, len(pages), len(units) - place)
         try:
-            rows = _rows(f"{output}/programs/part-{unit.name}.parquet", choose)
+            rows = _rows(f"{run.output}/programs/part-{unit.name}.parquet", choose)
         except RunError as error:
             problems.append(str(error))
             lost += 1
@@ -142,13 +164,7 @@ def _sample(output: str, units: Sequence[Unit], rows_of: RowsOf) -> Sample:
     if lost == len(units) > 0:
         raise RunError(problems[0])
     without = sum(page.lines is None and page.sha256 is not None for page in pages)
-    return Sample(run_status(output), tuple(pages), tuple(units), lost, without, problems[0] if lost or without else "")
-
-
-def _reach(part: pq.ParquetFile, most_bytes: int) -> int:
-    """How many of the rows belong to the first so many bytes of raw text, about."""
-    words = part.read(columns=["words_before"])["words_before"].to_numpy()
-    return int(np.searchsorted(words.cumsum(), most_bytes / _BYTES_OF_A_WORD)) + 1 if len(words) else 0
+    return Sample(run.status, tuple(pages), tuple(units), lost, without, problems[0] if lost or without else "")
 
 
 def _rows(part: str, choose: Callable[[pq.ParquetFile], list[int]]) -> list[dict[str, Any]]:
