@@ -29,7 +29,8 @@ USES = {
     "transformers": "prox refine pages.jsonl out --refiner transformers:model/model --family prox-chunk --level chunk "
     "--most-unusable 1",
     "evaluate": "prox evaluate model/model --text pages.jsonl",
-    "compare": "prox compare raw=pages.jsonl refined=out-plain compared --text forum/pairs.jsonl --tokens 8192 --seeds 2",
+    "compare": "prox compare raw=pages.jsonl refined=out-plain compared --text forum/pairs.jsonl --tokens 8192 "
+    "--seeds 2",
     "adapt": "prox adapt language-model adapted --base model/model --gold forum/judge.jsonl --most-examples 4 "
     "--epochs 1 --window 200",
     "train": "prox adapt tagger taught --gold forum/judge.jsonl --epochs 1",
