@@ -164,13 +164,14 @@ def _data(pair: Pair) -> dict[str, Any]:
     }
 
 
+_WHO_REMOVES = {(True, True): "both", (True, False): "first", (False, True): "second"}
 _WHO_EDITS = {(True, True): "edited-otherwise", (True, False): "first-edits", (False, True): "second-edits"}
 
 
 def _who(first: Line, second: Line) -> str:
     gone = first.fate == "removed", second.fate == "removed"
-    if gone == (False, False):
-        return (
-            "kept" if first.refined == second.refined else _WHO_EDITS[first.fate == "changed", second.fate == "changed"]
-        )
-    return {(True, True): "both", (True, False): "first", (False, True): "second"}[gone]
+    if any(gone):
+        return _WHO_REMOVES[gone]
+    if first.refined == second.refined:
+        return "kept"
+    return _WHO_EDITS[first.fate == "changed", second.fate == "changed"]

@@ -86,7 +86,7 @@ def sample_again(output: str, first: Sample) -> Sample:
     def the_same(pages: int, units_left: int, part: pq.ParquetFile) -> list[int]:
         columns = part.read(columns=["id", "text_sha256"]).to_pydict()
         keys = zip(map(str, columns["id"]), columns["text_sha256"], strict=True)
-        return [row for row, key in enumerate(keys) if key in wanted]
+        return [row for row, key in enumerate(keys) if key in wanted][:MOST_DOCUMENTS]  # a page may have many copies
 
     units = map(run.unit, run.done)
     return _sample(run, [unit for unit in units if any(_overlap(unit, other) for other in first.units)], the_same)
