@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TORCH = ("torch==2.13.0", "--extra-index-url", "https://download.pytorch.org/whl/cpu")
-WITH_TORCH = ("pretrain", "transformers", "evaluate", "compare", "adapt", "train", "gguf")
+WITH_TORCH = ("pretrain", "transformers", "evaluate", "compare", "adapt", "train")
 
 USES = {
     "": "prox refine pages.jsonl out-plain",
