@@ -201,7 +201,6 @@ def _home_of(name: str) -> str:
 def figures_of_readme() -> str:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     (section,) = re.findall(r"\n## Figures\n(.*?)(?=\n## )", text, re.DOTALL)
-    links = {"benchmarks/README.md": "figures.md", "src/prox/refiners/tagger/MODEL_CARD.md": "model-card.md"}
-    for target, name in links.items():
-        section = section.replace(f"]({target})", f"]({name})")
+    for name, path in ELSEWHERE.items():
+        section = section.replace(f"]({path.relative_to(ROOT)})", f"]({name})")
     return f"{section.strip()}\n"
