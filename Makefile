@@ -2,6 +2,8 @@
 # first what it needs, nothing else has to be installed.
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests side by side, file by file; each trains and refines on one thread.
+WORKERS ?= 2
 
 .PHONY: demo test lint docs bench clean
 
@@ -25,7 +27,7 @@ demo: .venv/ready  ## refine the sample pages with the embedded tagger and show 
 	$(BIN)/prox preview examples/pages.jsonl -n 2
 
 test: .venv/models lint  ## lint, types, import contracts, all tests
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 lint: .venv/ready
 	$(BIN)/ruff check .
