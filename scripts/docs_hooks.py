@@ -32,7 +32,8 @@ def on_files(files: Files, config: Any) -> Files:
         "reference/python.md": python_names(),
         **{name: path.read_text(encoding="utf-8") for name, path in ELSEWHERE.items()},
     }
-    pages["figures.md"] += f"\n## The figures\n\n{figures_of_readme()}"
+    title, further, rest = pages["figures.md"].partition("\n## Further figures\n")
+    pages["figures.md"] = f"{title}\n{figures_of_readme()}{further}{rest}"
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
     for result in sorted((ROOT / "experiments/results").iterdir()):
@@ -202,5 +203,5 @@ def figures_of_readme() -> str:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     (section,) = re.findall(r"\n## Figures\n(.*?)(?=\n## )", text, re.DOTALL)
     for name, path in ELSEWHERE.items():
-        section = section.replace(f"]({path.relative_to(ROOT)})", f"]({name})")
+        section = re.sub(rf"\]\({re.escape(str(path.relative_to(ROOT)))}(#[^)]*)?\)", rf"]({name}\1)", section)
     return f"{section.strip()}\n"

@@ -158,7 +158,10 @@ def run_blocks(page):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if run_blocks(page)], ids=name_of)
-def test_a_page_can_be_followed_from_top_to_bottom(page, folder):
+def test_a_page_can_be_followed_from_top_to_bottom(page, folder, monkeypatch):
+    if page.name == "compare.md":
+        pytest.importorskip("lm_eval", reason="needs lm-eval: pip install 'prox-refine[compare]'")
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
     if before := BEFORE.get(name_of(page)):
         call("sh", "-c", before)
     for block in run_blocks(page):

@@ -7,6 +7,8 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "refiners/language_model"), str(Path(__file__).parent)]
 
+collect_ignore = ["faulty_s3.py"]  # a helper, which needs moto: no tests and no doctests
+
 
 @pytest.fixture(autouse=True)
 def short_waits_for_storage(monkeypatch):

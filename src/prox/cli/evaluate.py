@@ -41,7 +41,7 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="FILE|FOLDER|GLOB",
-            help="Held-out clean text, for bits per byte: JSON Lines, Parquet, the text/ of a run. As often as you "
+            help="Held-out clean text, for bits per byte: JSON Lines, Parquet, a run of prox refine. As often as you "
             "like.",
         ),
     ] = None,

@@ -88,7 +88,7 @@ def open_corpus(
         UsageError: There are none, or they have no text.
         RunError: Their storage does not answer.
     """
-    found = find_files([_texts_of_run(given) for given in inputs])
+    found = find_files([texts_of_run(given) for given in inputs])
     presets, problems = choose_presets(found.files, name, text_field, cast("HtmlToText", html_to_text or "resiliparse"))
     digest = hashlib.blake2b(digest_size=16)
     for file in found.files:
@@ -96,7 +96,12 @@ def open_corpus(
     return Corpus(found.files, presets, tuple(problems), digest.hexdigest())
 
 
-def _texts_of_run(given: str) -> str:
+def texts_of_run(given: str) -> str:
+    """Where the texts are: `text/` in an output folder of `prox refine`, or else what was given.
+
+    Raises:
+        UsageError: The run dropped everything.
+    """
     fs, path = open_file_system(given)
     path = path.rstrip("/")
     if fs.isdir(path) and fs.exists(f"{path}/{RUN_FILE}") and fs.isdir(f"{path}/programs"):

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from prox.corpora import CorpusFile, Preset, Quarantined, choose_presets, decode, find_files, read_blocks
 from prox.errors import ProxError, UsageError
+from prox.pretrain.corpus import texts_of_run
 from prox.pretrain.evaluation.byte_likelihood import bits_per_byte
 from prox.pretrain.evaluation.models import LoadedModel
 from prox.pretrain.evaluation.results import Item, Result
 
 
 class HeldOut:
-    """The documents of a file, a folder or a glob, read anew for each model."""
+    """The documents of a file, a folder, a glob or a run of `prox refine`, read anew for each model."""
 
     def __init__(self, path: str, corpus: str | None = None, text_field: str | None = None) -> None:
         """Look into the files.
@@ -21,7 +22,7 @@ class HeldOut:
             UsageError: The path is wrong, or no file has a text.
         """
         self.name = path.rstrip("/").rpartition("/")[2]
-        self._files: Sequence[CorpusFile] = find_files(path)
+        self._files: Sequence[CorpusFile] = find_files(texts_of_run(path))
         presets, _ = choose_presets(self._files, corpus, text_field)
         self._presets: Mapping[str, Preset] = presets
 
