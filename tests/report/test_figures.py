@@ -77,6 +77,13 @@ def test_pieces_of_a_line_are_the_line_and_what_is_kept_stays_in_order(raw, data
     assert all(character in rest for piece, stays in pieces if stays for character in piece)
 
 
+def test_of_a_long_line_only_what_is_gone_is_marked():
+    sentences = [f"Sentence {number} has some words of its own." for number in range(100)]
+    raw = " ".join(f"{each}[{number}]" if number % 9 == 0 else each for number, each in enumerate(sentences))
+    pieces = figures.marked(raw, " ".join(sentences))
+    assert [piece for piece, stays in pieces if not stays] == [f"[{number}]" for number in range(0, 100, 9)]
+
+
 def test_long_lines_are_marked_in_no_time():
     raw = "ab" * 300_000
     assert figures.marked(raw, f"x{raw[5000:-1]}y")[-1][0]

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -152,6 +153,16 @@ def test_a_sample_is_spread_over_the_input_and_the_same_every_time(tmp_path):
     assert sample == sample_run(str(tmp_path / "out"), most=80) and all(page.lines for page in sample.pages)
     assert sample_run(str(tmp_path / "out")).is_whole and MOST_DOCUMENTS > 400
     assert spread(list(range(10)), 4) == [0, 2, 5, 7] and spread([1], 4) == [1] and spread([], 4) == []
+
+
+def test_parts_of_a_corpus_have_their_share_of_the_sample(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name, count in (("few", 30), ("many", 270)):
+        write(tmp_path / "in" / f"{name}.jsonl", records(count))
+    refine(tmp_path / "in", tmp_path / "out", unit_documents=1000)
+    sample = sample_run(str(tmp_path / "out"), most=100)
+    files = Counter(page.key[0].rpartition("/")[2] for page in sample.pages)
+    assert len(sample.units) == 2 and files == {"few.jsonl": 10, "many.jsonl": 90}
 
 
 def test_what_is_no_run_is_refused(tmp_path):

@@ -1,7 +1,7 @@
 """Documents for the browser of a report, as plain data: cut, so that no page makes a report large."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from prox.report.figures import Suspicious, marked
@@ -79,12 +79,23 @@ def _as_many(lines: Sequence[Line], most: int, characters: int) -> int:
 def _row(line: Line) -> list[Any]:
     raw = _cut(line.raw, LONGEST_LINE)
     if line.fate == "changed":
-        refined = _cut(line.refined, LONGEST_LINE)
-        pieces = [[visible(piece), int(kept)] for piece, kept in marked(raw, refined)]
-        return [line.number, line.fate, line.score, pieces, visible(refined)]
+        pieces = [[visible(piece), int(kept)] for piece, kept in _first(marked(line.raw, line.refined), LONGEST_LINE)]
+        return [line.number, line.fate, line.score, pieces, _shown(line.refined, LONGEST_LINE)]
     if line.fate == "added":
         return [line.number, line.fate, None, "", _shown(line.refined, LONGEST_LINE)]
     return [line.number, line.fate, line.score, visible(raw)]
+
+
+def _first(pieces: Iterable[tuple[str, bool]], most: int) -> Iterator[tuple[str, bool]]:
+    """So many characters of them, and how many more there are."""
+    more = 0
+    for text, kept in pieces:
+        more += len(text[most:])
+        if most:
+            yield text[:most], kept
+        most -= len(text[:most])
+    if more:
+        yield f" … {more:,} more characters", True
 
 
 def _cut(text: str, most: int) -> str:

@@ -1,8 +1,10 @@
 """Bar charts as SVG: no script, no colour but by class, so that the page's style decides."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 
+from prox.readable import short
 from prox.report.figures import Bar
 
 _HEIGHT, _TOP, _LABEL = 150, 16, 62
@@ -10,59 +12,74 @@ _LEAST_WIDTH, _BAR, _MANY = 320, 26, 12
 """Of more bars than that, every fourth has its label."""
 
 
-def columns(
-    bars: Sequence[Bar], title: str, names: Sequence[str] = (), percent: bool = False, stacked: bool = False
-) -> str:
-    """Upright bars; with two values, side by side or one on the other.
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Upright bars.
 
-    Args:
-        title: For those who do not see it.
-        names: Of the values, for what a pointer shows.
+    Attributes:
+        axis: What is counted by what, also for those who do not see it.
+        names: Of the values, where a bar has two.
         percent: Values are shares.
+        stacked: The second value is of what went, and stands on the first.
     """
-    if not bars:
-        return ""
-    heights = [sum(bar.values) if stacked else max(bar.values) for bar in bars]
-    most = max(*heights, 1e-9)
-    width = max(_LEAST_WIDTH, _BAR * min(len(bars), _MANY + 2))
-    step = width / len(bars)
-    foot = _TOP + _HEIGHT
-    parts = []
-    for place, bar in enumerate(bars):
-        left, middle = place * step, (place + 0.5) * step
-        told = "; ".join(_told(value, names, number, percent) for number, value in enumerate(bar.values))
-        parts.append(f"<g><title>{escape(bar.label)}: {escape(told)}</title>")
-        parts.append(f'<rect class="hit" x="{left:.1f}" y="{_TOP}" width="{step:.1f}" height="{_HEIGHT}"/>')
-        parts += _rectangles(bar, left + step * 0.1, step * 0.8, _HEIGHT / most, stacked)
-        if len(bar.values) == 1 and bar.values[0]:
-            top = foot - _HEIGHT * heights[place] / most - 3
-            value = f"{bar.values[0]:.0%}" if percent else f"{bar.values[0]:,.0f}"
-            parts.append(f'<text class="value" x="{middle:.1f}" y="{top:.1f}">{value}</text>')
-        if len(bars) <= _MANY or place % 4 == 0:
-            where = f'x="{middle:.1f}" y="{foot + 12}" transform="rotate(-40 {middle:.1f} {foot + 12})"'
-            parts.append(f'<text class="label" {where}>{escape(bar.label)}</text>')
-        parts.append("</g>")
-    return (
-        f'<svg role="img" viewBox="-34 0 {width + 40:.0f} {foot + _LABEL}" preserveAspectRatio="xMinYMin meet" '
-        f'aria-label="{escape(title)}"><line class="axis" x1="0" x2="{width:.0f}" y1="{foot}" y2="{foot}"/>'
-        f'<text class="most" x="-4" y="{_TOP + 4}">{f"{most:.0%}" if percent else f"{most:,.0f}"}</text>'
-        f"{''.join(parts)}</svg>"
-    )
 
+    title: str
+    axis: str
+    bars: Sequence[Bar]
+    names: Sequence[str] = ()
+    percent: bool = False
+    stacked: bool = False
 
-def _rectangles(bar: Bar, left: float, width: float, scale: float, stacked: bool) -> list[str]:
-    each = width / (1 if stacked else len(bar.values))
-    base = float(_TOP + _HEIGHT)
-    parts = []
-    for number, value in enumerate(bar.values):
-        height = scale * value
-        x = left if stacked else left + number * each
-        size = f'width="{each:.1f}" height="{height:.1f}"'
-        parts.append(f'<rect class="s{number}" x="{x:.1f}" y="{base - height:.1f}" {size}/>')
-        base -= height if stacked else 0
-    return parts
+    @property
+    def classes(self) -> tuple[str, str]:
+        """Of the two values, for the page's style."""
+        return "s0", "gone" if self.stacked else "s1"
 
+    @property
+    def svg(self) -> str:
+        heights = [sum(bar.values) if self.stacked else max(bar.values) for bar in self.bars]
+        most = max(*heights, 1e-9)
+        width = max(_LEAST_WIDTH, _BAR * min(len(self.bars), _MANY + 2))
+        step = width / len(self.bars)
+        foot = _TOP + _HEIGHT
+        parts = []
+        for place, bar in enumerate(self.bars):
+            left, middle = place * step, (place + 0.5) * step
+            told = "; ".join(self._told(value, number) for number, value in enumerate(bar.values))
+            parts.append(f"<g><title>{escape(bar.label)}: {escape(told)}</title>")
+            parts.append(f'<rect class="hit" x="{left:.1f}" y="{_TOP}" width="{step:.1f}" height="{_HEIGHT}"/>')
+            parts += self._rectangles(bar, left + step * 0.1, step * 0.8, _HEIGHT / most)
+            if len(bar.values) == 1 and bar.values[0]:
+                top = foot - _HEIGHT * heights[place] / most - 3
+                parts.append(f'<text class="value" x="{middle:.1f}" y="{top:.1f}">{self._short(bar.values[0])}</text>')
+            if len(self.bars) <= _MANY or place % 4 == 0:
+                where = f'x="{middle:.1f}" y="{foot + 12}" transform="rotate(-40 {middle:.1f} {foot + 12})"'
+                parts.append(f'<text class="label" {where}>{escape(bar.label)}</text>')
+            parts.append("</g>")
+        return (
+            f'<svg role="img" viewBox="-34 0 {width + 40:.0f} {foot + _LABEL}" preserveAspectRatio="xMinYMin meet" '
+            f'aria-label="{escape(self.axis)}"><line class="axis" x1="0" x2="{width:.0f}" y1="{foot}" y2="{foot}"/>'
+            f'<text class="most" x="-4" y="{_TOP + 4}">{self._short(most)}</text>'
+            f"{''.join(parts)}</svg>"
+        )
 
-def _told(value: float, names: Sequence[str], number: int, percent: bool) -> str:
-    figure = f"{value:.1%}" if percent else f"{value:,.0f}"
-    return f"{names[number]} {figure}" if number < len(names) else figure
+    def _rectangles(self, bar: Bar, left: float, width: float, scale: float) -> list[str]:
+        each = width / (1 if self.stacked else len(bar.values))
+        base = float(_TOP + _HEIGHT)
+        parts = []
+        for number, value in enumerate(bar.values):
+            height = scale * value
+            x = left if self.stacked else left + number * each
+            size = f'width="{each:.1f}" height="{height:.1f}"'
+            parts.append(f'<rect class="{self.classes[number]}" x="{x:.1f}" y="{base - height:.1f}" {size}/>')
+            base -= height if self.stacked else 0
+        return parts
+
+    def _told(self, value: float, number: int) -> str:
+        figure = f"{value:.1%}" if self.percent else f"{value:,.0f}"
+        return f"{self.names[number]} {figure}" if number < len(self.names) else figure
+
+    def _short(self, value: float) -> str:
+        if self.percent:
+            return f"{value:.0%}"
+        return f"{value:,.0f}" if value < 10_000 else short(round(value))

@@ -174,7 +174,7 @@ def _of_files(files: Sequence[Group]) -> list[Concern]:
     names = ", ".join(f"{group.name.rpartition('/')[2]} ({group.left:.0%})" for group in apart[:5])
     return [
         Concern(
-            f"Parts of the corpus differ: {left:.0%} of the words are left over all, but of {names}.",
+            f"Parts of the corpus differ: {left:.0%} of the words of the sample are left, but of {names}.",
             "Another kind of text, or another extractor. One refiner may not suit both.",
         )
     ]

@@ -1,11 +1,12 @@
 """What the pages of a sample come to: distributions, places, groups, and lines that stand out."""
 
 import difflib
+import re
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from prox.report.pages import Line, Page
 from prox.runs.failure_kinds import failure_kind
@@ -18,8 +19,10 @@ MOST_GROUPS = 12
 FEWEST_IN_GROUP = 5
 PROSE_WORDS = 12
 LONGEST_SHOWN = 300
-_LONGEST_MATCHED = 600
-"""Characters in which pieces that stay are looked for: difflib takes quadratic time."""
+_LONGEST_MATCHED, _MOST_MATCHED_WORDS = 600, 4_000
+"""Characters and words in which pieces that stay are looked for: difflib takes quadratic time."""
+
+_WORDS_OF = re.compile(r"\S+\s*|\s+").findall
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,13 +256,23 @@ def marked(raw: str, refined: str) -> list[tuple[str, bool]]:
     most = shorter - start
     end = next((place for place in range(most) if raw[-1 - place] != refined[-1 - place]), most)
     left, right = raw[start : len(raw) - end], refined[start : len(refined) - end]
-    pieces = [(raw[:start], True)]
-    if right and len(left) + len(right) <= _LONGEST_MATCHED:
-        matcher = difflib.SequenceMatcher(None, left, right, autojunk=False)
-        pieces += [(left[first:last], tag == "equal") for tag, first, last, _, _ in matcher.get_opcodes()]
-    else:
-        pieces.append((left, False))
-    return [piece for piece in [*pieces, (raw[len(raw) - end :], True)] if piece[0]]
+    pieces = [(raw[:start], True), *_matched_by_words(left, right), (raw[len(raw) - end :], True)]
+    runs = groupby((piece for piece in pieces if piece[0]), key=lambda piece: piece[1])
+    return [("".join(text for text, _ in run), kept) for kept, run in runs]
+
+
+def _matched_by_words(left: str, right: str) -> Iterator[tuple[str, bool]]:
+    words, others = _WORDS_OF(left), _WORDS_OF(right)
+    if not others or len(words) + len(others) > _MOST_MATCHED_WORDS:
+        yield left, False
+        return
+    for tag, first, last, its_first, its_last in difflib.SequenceMatcher(None, words, others).get_opcodes():
+        own, other = "".join(words[first:last]), "".join(others[its_first:its_last])
+        if tag == "replace" and len(own) + len(other) <= _LONGEST_MATCHED:
+            matcher = difflib.SequenceMatcher(None, own, other, autojunk=False)
+            yield from ((own[start:end], kind == "equal") for kind, start, end, _, _ in matcher.get_opcodes())
+        else:
+            yield own, tag == "equal"
 
 
 def suspicious(pages: Sequence[Page], most: int = 2 * MOST_GROUPS) -> list[Suspicious]:

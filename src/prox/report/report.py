@@ -5,11 +5,10 @@ from dataclasses import replace
 from os.path import commonprefix
 from typing import Any
 
-from markupsafe import Markup
-
 from prox.corpora import write_atomically
-from prox.report import charts, figures
+from prox.report import figures
 from prox.report.browser import anchored, as_data, chosen
+from prox.report.charts import Chart
 from prox.report.concerns import concerns
 from prox.report.pages import Page
 from prox.report.render import render
@@ -55,53 +54,43 @@ def report_html(sample: Sample) -> bytes:
     )
 
 
-def _charts(pages: Sequence[Page], record: dict[str, Any]) -> list[dict[str, Any]]:
-    """What has something to show, with what to read from it."""
+def _charts(pages: Sequence[Page], record: dict[str, Any]) -> list[Chart]:
+    """Those that have something to show."""
     both = ("before", "after")
-    keep, noise = figures.keep_scores(pages), figures.line_scores(pages)
-    drawn = [
-        ("Length of documents", "words", charts.columns(figures.lengths(pages), "documents by words", both), both),
-        ("Lines of documents", "lines", charts.columns(figures.line_counts(pages), "documents by lines", both), both),
-        (
-            "How much of a document goes",
-            "share of its words; 100 % are dropped documents",
-            charts.columns(figures.noise_shares(pages), "documents by share of words removed"),
-            (),
-        ),
-        (
-            "Operations of a program",
-            "operations",
-            charts.columns(figures.operation_counts(pages), "documents by operations"),
-            (),
-        ),
-        (
+    keep, noise = _threshold(record, "document"), _threshold(record, "chunk")
+    all_of_them = (
+        Chart("Length of documents", "documents by words", figures.lengths(pages), both),
+        Chart("Lines of documents", "documents by lines that are not blank", figures.line_counts(pages), both),
+        Chart("How much of a document goes", "documents by the share of words that goes", figures.noise_shares(pages)),
+        Chart("Operations of a program", "documents by operations", figures.operation_counts(pages)),
+        Chart(
             "Where edits remove text: place in the document",
-            "from its beginning to its end, share of the words there",
-            charts.columns(figures.positions(pages), "share of words removed by place", percent=True),
-            (),
+            "share of the words removed, from beginning to end",
+            figures.positions(pages),
+            percent=True,
         ),
-        (
+        Chart(
             "Where edits remove text: length of the line",
-            "words of the line, share of such lines",
-            charts.columns(figures.line_lengths(pages), "share of lines removed by length", percent=True),
-            (),
+            "share of the lines removed, by their words",
+            figures.line_lengths(pages),
+            percent=True,
         ),
-        (
-            f"Keep scores of documents{_threshold(record, 'document')}",
-            "score",
-            charts.columns(keep, "documents by keep score", ("stays", "dropped"), stacked=True),
+        Chart(
+            f"Keep scores of documents{keep}",
+            "documents by score",
+            figures.keep_scores(pages),
             ("stays", "dropped"),
+            stacked=True,
         ),
-        (
-            f"Noise scores of lines{_threshold(record, 'chunk')}",
-            "score",
-            charts.columns(noise, "lines by noise score", ("stays", "removed"), stacked=True),
+        Chart(
+            f"Noise scores of lines{noise}",
+            "lines of documents that stay, by score",
+            figures.line_scores(pages),
             ("stays", "removed"),
+            stacked=True,
         ),
-    ]
-    return [
-        {"title": title, "axis": axis, "svg": Markup(svg), "names": names} for title, axis, svg, names in drawn if svg
-    ]
+    )
+    return [chart for chart in all_of_them if chart.bars]
 
 
 def _threshold(record: dict[str, Any], level: str) -> str:

@@ -31,7 +31,7 @@ class Sample:
 
     Attributes:
         status: Exact, over the whole run.
-        pages: Spread evenly over work units that are spread evenly over the input.
+        pages: Spread evenly over the records of work units that are spread evenly over the input.
         units: These work units.
         without_programs: Units among them whose part of `programs/` cannot be read.
         without_text: Pages whose raw text could not be read again.
@@ -66,9 +66,10 @@ def sample_run(output: str, most: int = MOST_DOCUMENTS) -> Sample:
     chosen = spread(run.done, MOST_UNITS)
 
     def evenly(pages: int, units_left: int, part: pq.ParquetFile) -> list[int]:
-        within = MOST_TEXT_BYTES / len(chosen) / max(1, chosen[-units_left].text_bytes)
+        unit, records_left = chosen[-units_left], sum(each.records for each in chosen[-units_left:])
+        within = MOST_TEXT_BYTES / len(chosen) / max(1, unit.text_bytes)
         reach = math.ceil(part.metadata.num_rows * min(1.0, within))
-        return spread(range(reach), (most - pages) // units_left)
+        return spread(range(reach), round((most - pages) * unit.records / records_left))
 
     return _sample(run, [run.unit(each) for each in chosen], evenly)
 
@@ -110,6 +111,7 @@ class _Done:
 
     file_number: int
     number: int
+    records: int
     text_bytes: int
 
 
@@ -131,7 +133,7 @@ class _Run:
         plan = read_plan(output)
         assert plan is not None  # run_status has read it
         done = [
-            _Done(entry.file_number, entry.number, entry.report.text_bytes)
+            _Done(entry.file_number, entry.number, entry.report.records, entry.report.text_bytes)
             for entry in read_ledger(output)
             if entry.report.records and _is_planned(entry, plan)
         ]
