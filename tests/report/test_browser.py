@@ -6,8 +6,8 @@ from prox.report.browser import LONGEST_LINE, as_data
 
 
 def test_a_long_line_is_cut_after_it_was_marked():
-    raw = f"Home | {'Swifts never land. ' * 200}Read more"
-    shown = as_data(page(0, raw, 'normalize("Home | ")\nnormalize("Read more")'))
+    raw = f"Home | {' '.join(f'Swifts never land, said number {number}.' for number in range(99))} Read more"
+    shown = as_data(page(0, raw, 'normalize("Home | ")\nnormalize(" Read more")'))
     ((_, fate, _, pieces, refined),) = shown["lines"]
     assert fate == "changed" and pieces[0] == ["Home | ", 0] and pieces[1][1] == 1
     assert sum(len(text) for text, _ in pieces[:-1]) == LONGEST_LINE

@@ -19,8 +19,8 @@ MOST_GROUPS = 12
 FEWEST_IN_GROUP = 5
 PROSE_WORDS = 12
 LONGEST_SHOWN = 300
-_LONGEST_MATCHED, _MOST_MATCHED_WORDS = 600, 4_000
-"""Characters and words in which pieces that stay are looked for: difflib takes quadratic time."""
+_LONGEST_MATCHED, _MOST_MATCHED_WORDS, _MOST_PAIRS = 600, 4_000, 100_000
+"""Characters, words and pairs of equal words in which pieces that stay are looked for: difflib takes quadratic time."""
 
 _WORDS_OF = re.compile(r"\S+\s*|\s+").findall
 
@@ -266,7 +266,10 @@ def _matched_by_words(left: str, right: str) -> Iterator[tuple[str, bool]]:
     if not others or len(words) + len(others) > _MOST_MATCHED_WORDS:
         yield left, False
         return
-    for tag, first, last, its_first, its_last in difflib.SequenceMatcher(None, words, others).get_opcodes():
+    counts, its_counts = Counter(words), Counter(others)
+    repeats = sum(count * its_counts[word] for word, count in counts.items()) > _MOST_PAIRS
+    by_words = difflib.SequenceMatcher(None, words, others, autojunk=repeats)
+    for tag, first, last, its_first, its_last in by_words.get_opcodes():
         own, other = "".join(words[first:last]), "".join(others[its_first:its_last])
         if tag == "replace" and len(own) + len(other) <= _LONGEST_MATCHED:
             matcher = difflib.SequenceMatcher(None, own, other, autojunk=False)
