@@ -22,6 +22,14 @@ def test_every_document_is_in_one_bar_before_and_those_that_stay_in_one_after():
     assert [bar.values[0] for bar in figures.noise_shares(pages)] == [2, *[0] * 9, 1]
 
 
+def test_words_outside_of_sentences_are_counted_before_and_after():
+    text = "Home | About us | Log in\nIt flies, and “never lands.”\n它从不落地。\n"
+    edited, dropped = page(0, text, "remove_lines(0, 0)"), page(1, text, "drop_doc()", "dropped")
+    bars = figures.loose_shares([edited, dropped])
+    assert [bar.values for bar in bars] == [(0, 1), *[(0, 0)] * 4, (2, 0), *[(0, 0)] * 4]
+    assert all(bar.values == (0, 0) for bar in figures.loose_shares([page(0, "")]))
+
+
 def test_scores_are_told_apart_by_what_they_led_to():
     scores = bytes([90, 91, *[0] * 8])
     bars = figures.line_scores([page(0, TEN, "remove_lines(0, 1)", scores=scores)])

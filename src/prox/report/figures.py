@@ -22,6 +22,7 @@ LONGEST_SHOWN = 300
 _LONGEST_MATCHED, _MOST_MATCHED_WORDS, _MOST_PAIRS = 600, 4_000, 100_000
 """Characters, words and pairs of equal words in which pieces that stay are looked for: difflib takes quadratic time."""
 
+_ENDS_A_SENTENCE = re.compile(r"[.!?…。！？][\"'”’»」』)\]]*\s*$").search
 _WORDS_OF = re.compile(r"\S+\s*|\s+").findall
 
 
@@ -130,6 +131,26 @@ def noise_shares(pages: Sequence[Page]) -> list[Bar]:
         counts[0 if share == 0 else min(PARTS, int(share * PARTS) + 1)] += 1
     labels = ["0 %", *(f"{10 * place}–{10 * place + 10} %" for place in range(PARTS))]
     return [Bar(label, (count,)) for label, count in zip(labels, counts, strict=True)]
+
+
+def loose_shares(pages: Sequence[Page]) -> list[Bar]:
+    """Documents by the share of their words in lines that do not end like a sentence, before and after.
+
+    A measure of noise that asks no refiner. Menus are all of it, headings and lists some.
+    """
+    before, after = [0] * PARTS, [0] * PARTS
+    for page in pages:
+        lines = page.lines or ()
+        _count_loose(before, [(line.words, line.raw) for line in lines])
+        _count_loose(after, [(line.words_left, line.refined) for line in lines])
+    labels = (f"{10 * place}–{10 * place + 10} %" for place in range(PARTS))
+    return [Bar(label, counts) for label, counts in zip(labels, zip(before, after, strict=True), strict=True)]
+
+
+def _count_loose(counts: list[int], lines: Sequence[tuple[int, str]]) -> None:
+    if total := sum(words for words, _ in lines):
+        loose = sum(words for words, text in lines if not _ENDS_A_SENTENCE(text))
+        counts[min(PARTS - 1, PARTS * loose // total)] += 1
 
 
 def operation_counts(pages: Sequence[Page]) -> list[Bar]:
@@ -287,7 +308,7 @@ def suspicious(pages: Sequence[Page], most: int = 2 * MOST_GROUPS) -> list[Suspi
         own = [
             Suspicious(page, line, line.words)
             for line in page.lines
-            if line.fate == "removed" and line.words >= PROSE_WORDS and line.raw.rstrip()[-1:] in '.!?"”。'
+            if line.fate == "removed" and line.words >= PROSE_WORDS and _ENDS_A_SENTENCE(line.raw)
         ]
         if own:
             found.append(min(own, key=_doubt))

@@ -61,6 +61,12 @@ def _charts(pages: Sequence[Page], record: dict[str, Any]) -> list[Chart]:
     all_of_them = (
         Chart("Length of documents", "documents by words", figures.lengths(pages), both),
         Chart("Lines of documents", "documents by lines that are not blank", figures.line_counts(pages), both),
+        Chart(
+            "Words outside of sentences",
+            "documents by words in lines without a full stop",
+            figures.loose_shares(pages),
+            both,
+        ),
         Chart("How much of a document goes", "documents by the share of words that goes", figures.noise_shares(pages)),
         Chart("Operations of a program", "documents by operations", figures.operation_counts(pages)),
         Chart(
