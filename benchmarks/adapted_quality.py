@@ -110,7 +110,7 @@ def _shares(gold: str, refiner: Refiner) -> tuple[float | None, ...]:
 
 def main() -> None:
     parser = Parser(__doc__, "public")
-    parser.add_argument("model", help="an adapted folder")
+    parser.add_argument("model", nargs="?", help="an adapted folder; without it, what stands beside it")
     parser.add_argument("--engine", choices=["transformers", "vllm"], default="transformers")
     parser.add_argument("--base", help="a model that is asked as the adapted one is: smollm2, tiny, or a folder")
     parser.add_argument("--part", choices=["public", "extracted"], default="public")
@@ -140,19 +140,21 @@ def main() -> None:
 
         score("c4_line_rules", Rule("c4-lines", c4_program))
         score("tagger", load_refiner(options.tagger, Level.CHUNK))
-        score("adapted", _model(options.engine, options.model))
-        if options.base is not None:
+        if options.model is not None:
+            score("adapted", _model(options.engine, options.model))
+        if options.model is not None and options.base is not None:
             try:
                 score("base", _model(options.engine, folder_of(options.base), family=options.model))
             except RunError as error:  # not one program that can be used, as a model writes that was never taught
                 useless = f"{error}"
         sure = bootstrap([each.pages for each in scores.values()])
-        lost = figure(scores["adapted"].overall, "lines.content_words_lost")
+        last = scores["adapted" if options.model is not None else "tagger"].overall
+        lost = figure(last, "lines.content_words_lost")
         rule = best_rule(str(gold), lost or 0.0)
 
     result: dict[str, Any] = {
         "part": options.part,
-        "pages": scores["adapted"].overall.line_pages,
+        "pages": last.line_pages,
         "sites": sure.sites,
         "longest": options.longest,
         "model": options.model,
