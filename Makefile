@@ -38,6 +38,7 @@ lint: .venv/ready
 docs: .venv/ready  ## the documentation site, in build/site
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo 'build/site/index.html; with its search: python3 -m http.server -d build/site'
 
 bench: .venv/ready  ## speed and quality, one line of JSON each (see benchmarks/README.md)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench,warc]'
