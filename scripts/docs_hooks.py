@@ -64,7 +64,8 @@ def redirected(markdown: str, page: str) -> str:
 def commands() -> str:
     """Every verb with what its `--help` says."""
     group = typer.main.get_command(app)
-    parts = ["# Commands\n\nAs `prox VERB --help` says it. Exit codes: 0 success, 1 a failed run, 2 wrong use.\n"]
+    exits = "0 success, 1 a run that failed or was interrupted, 2 wrong use"
+    parts = [f"# Commands\n\nAs `prox VERB --help` says it. Exit codes: {exits}.\n"]
     for path, command in verbs(group):
         parts.append(f"## prox {' '.join(path)}\n\n{_paragraphs(command.help or '')}\n")
         rows = [_row(parameter) for parameter in command.params if parameter.name != "help"]

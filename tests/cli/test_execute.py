@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
@@ -99,3 +100,18 @@ def test_dropped_documents_stay_dropped(prox, refined, tmp_path):
         for folder in (out, tmp_path / "new")
     )
     assert first and first == second
+
+
+def test_a_dropped_document_comes_back_by_another_program_in_a_table_of_any_name(prox, refined, tmp_path):
+    out = refined("--keep-threshold", "0.5")
+    rows = pq.read_table(out / "programs").to_pylist()
+    back = {row["id"] for row in rows if row["decision"] == "dropped"}
+    names = ("id", "text_sha256", "decision")
+    changed = [{name: row[name] for name in names} | {"program": row["program"]} for row in rows]
+    for row in changed:
+        row["program"] = "keep_all()" if row["id"] in back else row["program"]
+    (tmp_path / "mine").mkdir()
+    pq.write_table(pa.Table.from_pylist(changed), tmp_path / "mine" / "all of them.parquet")
+    code, _, _ = prox("execute", EXAMPLES, tmp_path / "mine", tmp_path / "new", "--workers", 0)
+    texts = {row["id"]: row["text"] for row in pq.read_table(tmp_path / "new" / "text").to_pylist()}
+    assert code == 0 and back and all(texts[id] for id in back)

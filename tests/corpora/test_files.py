@@ -200,5 +200,5 @@ def test_the_output_of_a_run_among_the_files_is_passed_over(put, tmp_path):
     found = find_files(str(tmp_path))
     assert names(found) == ["a.jsonl"] and len(found.passed_over) == 3
     assert names(find_files(str(tmp_path / "out" / "text"))) == ["part-000000.parquet"]
-    with pytest.raises(UsageError, match="holds no file that prox reads"):
+    with pytest.raises(UsageError, match=r"is the output of a run, which is no corpus; its texts are in .*/text"):
         find_files(str(tmp_path / "out"))

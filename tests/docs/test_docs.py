@@ -1,8 +1,11 @@
 """What the documentation shows works: blocks are run or say why not, every command is one that prox takes."""
 
+import ast
 import doctest
 import gzip
+import importlib
 import importlib.util
+import inspect
 import json
 import os
 import re
@@ -144,7 +147,6 @@ def call(*words):
 
 
 BEFORE = {
-    "docs/report.md": "prox refine examples/pages.jsonl other --refiner rules:c4",
     "docs/formats.md": "prox refine crawl refined",
     "docs/score.md": "prox refine crawl refined",
     "docs/cost.md": "prox refine crawl refined",
@@ -195,6 +197,19 @@ def test_python_on_a_page_runs(page, folder):
         call("sh", "-c", before)
     text = (folder / "page.txt").read_text(encoding="utf-8")
     call(sys.executable, "-c", f"page = {text!r}\n" + "".join(f"{block}\n" for block in python))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_calls_of_python_in_sentences_are_ones_that_prox_takes(page):
+    for code in re.findall(r"`(prox\.[^`\n]+\))`", FENCE.sub("", page.read_text(encoding="utf-8"))):
+        call = ast.parse(code, mode="eval").body
+        assert isinstance(call, ast.Call), code
+        module, _, name = ast.unparse(call.func).rpartition(".")
+        function = getattr(importlib.import_module(module), name)
+        try:
+            inspect.signature(function).bind_partial(*call.args, **{each.arg: each.value for each in call.keywords})
+        except TypeError as error:
+            pytest.fail(f"{code}: {error}")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

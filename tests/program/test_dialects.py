@@ -149,9 +149,9 @@ def test_reading_time_is_linear_on_hostile_text(dialect, unit, prefix):
         text = prefix + unit * (size // len(unit))
         best = float("inf")
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.process_time()
             dialect.parse(text)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
     # Quadratic time would make this 256; linear time makes it 16.

@@ -209,7 +209,7 @@ def test_an_operation_that_makes_no_sense_is_rejected_with_its_reason(operation,
 
 @pytest.mark.parametrize("number", [3 * 10**7, 10**18, 10**5000], ids=["millions", "far", "huge"])
 def test_a_huge_number_takes_no_time(number):
-    start = time.perf_counter()
+    start = time.process_time()
     for operation in (
         RemoveLines(0, number),
         RemoveLines(-number, 1),
@@ -219,16 +219,16 @@ def test_a_huge_number_takes_no_time(number):
     ):
         outcome = run("a\nb", operation)
         assert outcome.text == "a\nb" and len(outcome.rejected) == 1
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 def test_many_operations_take_time_in_proportion():
     text = "\n".join("line" for _ in range(20_000))
     chance = random.Random(3)
     edits = [RemoveLines(first, 19_998) for first in chance.choices(range(1, 19_998), k=20_000)]
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(run(text, *edits).text) < len(text)
-    assert time.perf_counter() - start < 2  # every range on its own would be 2 * 10**8 lines
+    assert time.process_time() - start < 2  # every range on its own would be 2 * 10**8 lines
 
 
 def test_many_new_lines_and_single_replacements_take_time_in_proportion():
@@ -236,9 +236,9 @@ def test_many_new_lines_and_single_replacements_take_time_in_proportion():
     edits = [ReplaceOnce(number, "line", "a line") for number in range(20_000)]
     edits += [InsertLine(number, "x" * (number % 50)) for number in range(20_000)]
     edits += [InsertLine(0, "x" * 10**7)] * 5000  # refused, each
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(run(text, *edits).rejected) == 5000
-    assert time.perf_counter() - start < 2  # every line for every edit would be 9 * 10**8
+    assert time.process_time() - start < 2  # every line for every edit would be 9 * 10**8
 
 
 # Scope

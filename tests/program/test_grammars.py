@@ -273,9 +273,9 @@ def test_a_grammar_is_compiled_in_little_time(name):
     text, dialect = big_page(200, 40), get_dialect(name)
     best = float("inf")
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         matcher(dialect.grammar(text, 100)).compute_logit_bias()
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     assert best < 0.2  # about 0.02 on a free machine
 
 

@@ -78,9 +78,9 @@ def test_prox_text_of_white_space_only_divided_by_zero(text):
 
 def test_prox_a_huge_line_number_burned_seconds_of_processor_time():
     """`remove_lines(0, 30000000)` built the list of all these numbers: 12 s for one call."""
-    start = time.perf_counter()
+    start = time.process_time()
     outcome = refine(PAGE, "remove_lines(0, 30000000)\nremove_lines(5, 9" + "9" * 10_000 + ")")
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
     assert outcome.text == PAGE
     assert len(outcome.rejected) == 2
 

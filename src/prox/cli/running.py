@@ -167,6 +167,8 @@ def _print_summary(result: RunResult, recipe: Recipe, report: str | None) -> Non
     sessions = record["sessions"]
     again = f" ({sessions} sessions)" if sessions > 1 else ""
     console.print(f"{record['records']:,} records in {result.seconds:.1f} s{again}", highlight=False)
+    if not record["records"]:
+        console.print("warning: the input holds no records", highlight=False)
     table = Table()
     table.add_column("decision")
     table.add_column("records", justify="right")
@@ -179,6 +181,8 @@ def _print_summary(result: RunResult, recipe: Recipe, report: str | None) -> Non
     rate = record["text_bytes"] / 1e6 / max(result.seconds, 1e-9)
     console.print(f"words  {before:,} → {after:,}{share}", highlight=False)
     console.print(f"text   {record['text_bytes'] / 1e6:,.1f} MB, {rate:.1f} MB/s", highlight=False)
+    fields = ", ".join(visible(name) for name in record["text_fields"][:5])
+    console.print(f"corpus {', '.join(record['presets'])}, text in field {fields}", markup=False, highlight=False)
     if any(cost["tokens_in"] for cost in record["costs"]):
         table_console().print(_cost_table(record["costs"]))
     for reason, count in list(record["reasons"].items())[:6]:

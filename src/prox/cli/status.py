@@ -91,7 +91,8 @@ def _shown(status: Any) -> "Group":
     if status.left is not None:
         table.add_row("time left", duration(status.left))
     sessions = status.record["sessions"]
-    table.add_row("time", duration(status.seconds) + (f" in {sessions} sessions" if sessions > 1 else ""))
+    if status.seconds >= 1:  # a run that has just begun has not told yet
+        table.add_row("time", duration(status.seconds) + (f" in {sessions} sessions" if sessions > 1 else ""))
     told = [f"  {count:,} × {reason}" for reason, count in report.reasons.most_common(6)]
     told += [f"failed: {unit}: {reason}" for unit, reason in list(status.failed_units.items())[:6]]
     told += [f"error: {status.record['error']}"] if status.record.get("error") else []

@@ -146,6 +146,9 @@ def _find(given: str) -> tuple[list[CorpusFile], list[str]]:
             raise UsageError(text) from error
         raise RunError(text) from error
     if not found:
+        if any(_last(each) == "run.json" for each in passed):
+            folder = given.rstrip("/")
+            raise UsageError(f"{folder} is the output of a run, which is no corpus; its texts are in {folder}/text")
         raise UsageError(f"{given} holds no file that prox reads ({ENDINGS}). {_listing(passed)}")
     return found, passed
 

@@ -16,7 +16,7 @@ from prox.errors import UsageError
 from prox.program import DropDocument, InsertLine, Program, RemoveLines, Replace, ReplaceOnce, get_dialect
 from prox.refiners.draft import Draft, Level
 
-_PART = re.compile(r"part-.*\.parquet")
+_PART = re.compile(r"[^._].*\.parquet")
 _COLUMNS = ["id", "text_sha256", "decision", "program"]
 _DIALECT = "dialect"
 """An optional column: the name of the dialect in which the program of a row is written; null is the canonical form."""
@@ -63,7 +63,7 @@ class StoredRefiner:
         parent, _, own_name = path.rpartition("/")
         if parts or (own_name == "programs" and self._fs.exists(f"{parent}/run.json")):
             return parts
-        raise UsageError(f"{folder} holds no stored programs (part-*.parquet).{self._hint(path)}")
+        raise UsageError(f"{folder} holds no stored programs (*.parquet).{self._hint(path)}")
 
     def _hint(self, path: str) -> str:
         """Where the programs of the same run lie, if `path` is its output folder or another folder in it."""

@@ -284,7 +284,10 @@ def make_recipe(**fields: Any) -> Recipe:
             nearest = difflib.get_close_matches(wrong, known, 1)
             hint = f'did you mean "{nearest[0]}"?' if nearest else f"it may have {', '.join(known)}"
             raise UsageError(f'recipe: there is no field "{wrong}"; {hint}') from error
-        raise UsageError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from error
+        inner = "".join(
+            f"{part}: " for part in first["loc"][1:] if part in {*StageRecipe.model_fields, *PolicyFields.model_fields}
+        )
+        raise UsageError(f"{name}: {inner}{first['msg'].removeprefix('Value error, ')}") from error
 
 
 def _known_fields(place: Sequence[int | str]) -> list[str]:

@@ -176,6 +176,7 @@ class _Run:
             "identity": identity(self._recipe),
             "changes": ((earlier or {}).get("changes") or []) + changes,
             "presets": sorted({planned.preset.name for planned in self._plan.files}),
+            "text_fields": sorted({planned.preset.text_field for planned in self._plan.files}),
             "refiners": fingerprints,
             "prompts": {
                 f"{each.refiner.level}": shown for each in self._stages if (shown := shown_prompt(each.refiner))

@@ -68,7 +68,7 @@ def test_sources_that_stand_elsewhere_too_are_told_apart(line, spans, left):
 def test_a_line_full_of_parts_takes_no_quadratic_time(unit):
     line = "".join(unit.format(number) for number in range(20_000))
     parts = find_parts([line])
-    begin = time.perf_counter()
+    begin = time.process_time()
     taken = chosen((part, 0.9) for part in parts)
     replacements(line, taken[0][::2])
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10

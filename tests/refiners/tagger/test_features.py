@@ -258,9 +258,9 @@ def test_texts_without_a_visible_character_have_lines_and_no_rows(text):
 @pytest.mark.parametrize("unit", ["word ", "x", " ", "没", "\x00", "😀", "1,"])
 def test_a_line_of_three_million_characters_ends_quickly(unit):
     text = "head\n" + (unit * 3_000_000)[:3_000_000] + "\ntail"
-    begin = time.perf_counter()
+    begin = time.process_time()
     found = line_features(text)
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10
     assert found.line_count == 3
     assert found.rows.tolist() == ([0, 1, 2] if unit.strip("\x00 ") else [0, 2])
     assert np.isfinite(found.numeric).all()
