@@ -408,15 +408,24 @@ def test_the_pipeline_of_the_documentation_runs_as_it_stands(tmp_path):
     (tmp_path / "pipeline.py").write_text(blocks()[0], encoding="utf-8")
     subprocess.run([sys.executable, "pipeline.py"], cwd=tmp_path, check=True, capture_output=True, timeout=120)
     names = [json.loads(line)["id"] for line in (ROOT / "examples/pages.jsonl").read_text("utf-8").splitlines()]
-    passed, excluded = rows(tmp_path / "demo-output/refined"), rows(tmp_path / "demo-output/excluded")
+    passed, excluded = rows(tmp_path / "datatrove-output/refined"), rows(tmp_path / "datatrove-output/excluded")
     assert sorted([*passed, *excluded]) == sorted(names) and passed and excluded
+
+    (tmp_path / "tables.py").write_text(blocks()[2], encoding="utf-8")
+    subprocess.run([sys.executable, "tables.py"], cwd=tmp_path, check=True, capture_output=True, timeout=120)
+    again = ["execute", "examples/pages.jsonl", "datatrove-output/programs", "again", "--workers", "0"]
+    subprocess.run([sys.executable, "-m", "prox", *again], cwd=tmp_path, check=True, capture_output=True, timeout=120)
+    texts = pq.read_table(tmp_path / "again/text").to_pylist()
+    assert {row["id"]: row["text"] for row in texts} == {id: row["text"] for id, row in passed.items()}
 
 
 def test_the_executor_for_slurm_can_be_pickled_with_it(tmp_path, monkeypatch):
     """The job of a cluster does nothing else than load this file and run a task of it."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    code = "\n".join(blocks()).replace(".run()", "").replace("    SlurmPipelineExecutor(", "    executor = Executor(")
+    code = (
+        "\n".join(blocks()[:2]).replace(".run()", "").replace("    SlurmPipelineExecutor(", "    executor = Executor(")
+    )
     names = {"__name__": "__main__", "Executor": SlurmPipelineExecutor}
     exec(code, names)
     step = dill.loads(dill.dumps(names["executor"], fmode=dill.CONTENTS_FMODE)).pipeline[1]
