@@ -40,3 +40,19 @@ def test_starting_over_removes_the_old_report(prox, tmp_path):
     before = (tmp_path / "out" / "report.html").stat().st_ino
     code, _, _ = prox("refine", tmp_path / "p.jsonl", tmp_path / "out", "--refiner", "rules:fineweb", "--start-over")
     assert code == 0 and (tmp_path / "out" / "report.html").stat().st_ino != before
+
+
+def test_a_run_says_which_corpus_and_field_it_read_and_where_there_was_nothing(prox, tmp_path):
+    _, out, _ = prox("refine", pages(tmp_path / "p.jsonl"), tmp_path / "out", "--refiner", "rules:c4")
+    assert "corpus plain, text in field text\n" in out and "no records" not in out
+    (tmp_path / "empty.jsonl").touch()
+    code, out, _ = prox("refine", tmp_path / "empty.jsonl", tmp_path / "none", "--refiner", "rules:c4")
+    assert code == 0 and "warning: the input holds no records" in out
+
+
+def test_names_do_not_steer_the_terminal(prox, tmp_path):
+    path = tmp_path / "a\x1b[31m\u202eb.jsonl"
+    path.write_text('{"\x1b[2Jbody": "x"}\n'.replace("\x1b", "\\u001b"))
+    for arguments in ((path,), (path.with_suffix(".jsonl.missing"),)):
+        code, _, err = prox("refine", *arguments, tmp_path / "out", "--corpus", "plain")
+        assert code == 2 and "\x1b" not in err and "\u202e" not in err and "\\x1b[" in err

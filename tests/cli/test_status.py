@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import orjson
 import pytest
@@ -48,6 +49,14 @@ def test_a_folder_without_a_run_is_exit_2(prox, tmp_path):
     code, out, err = prox("status", tmp_path)
     assert (code, out) == (2, "")
     assert "holds no run" in err and "prox refine" in err
+
+
+def test_the_time_is_told_once_there_is_any(prox, refined):
+    record = orjson.loads(Path(refined, "run.json").read_bytes())
+    for seconds, told in ((0.4, False), (61.0, True)):
+        Path(refined, "run.json").write_bytes(orjson.dumps(record | {"seconds": seconds}))
+        _, out, _ = prox("status", refined)
+        assert any(line.split()[:1] == ["time"] for line in out.splitlines()) is told
 
 
 @pytest.mark.parametrize("columns", ["40", "80", "200"])

@@ -202,3 +202,17 @@ def test_the_output_of_a_run_among_the_files_is_passed_over(put, tmp_path):
     assert names(find_files(str(tmp_path / "out" / "text"))) == ["part-000000.parquet"]
     with pytest.raises(UsageError, match=r"is the output of a run, which is no corpus; its texts are in .*/text"):
         find_files(str(tmp_path / "out"))
+    (tmp_path / "a.jsonl").unlink()
+    with pytest.raises(
+        UsageError, match=rf"{tmp_path} holds {tmp_path}/out, the output of a run, .* {tmp_path}/out/text"
+    ):
+        find_files(str(tmp_path))
+    (tmp_path / "out/text/part-000000.parquet").unlink()
+    with pytest.raises(UsageError, match="it has no texts"):
+        find_files(str(tmp_path / "ou*"))
+
+
+def test_a_run_json_alone_is_no_run(put, tmp_path):
+    put(".mine/run.json", b"")
+    with pytest.raises(UsageError, match="holds no file that prox reads"):
+        find_files(str(tmp_path))

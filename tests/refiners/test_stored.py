@@ -236,3 +236,68 @@ def test_the_text_of_a_run_is_answered_with_its_programs(stored, tmp_path):
 def test_no_programs_at_all_know_no_document(stored, id):
     (draft,) = ask(stored([]), (id, "x"))
     assert draft.errors == ("quarantine: no stored program for this id",)
+
+
+# Tables that people have made themselves
+
+
+def write_table(path, **columns):
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def table(**columns):
+    sha = hashlib.sha256(b"menu\nx").hexdigest()
+    return {"id": ["7"], "text_sha256": [sha], "program": [MENU], "decision": ["edited"]} | columns
+
+
+def test_numbers_are_ids_too(tmp_path):
+    write_table(tmp_path / "mine.parquet", **table(id=[7]))
+    (draft,) = ask(StoredRefiner(str(tmp_path), Level.DOCUMENT, True), ("7", "menu\nx"))
+    assert not draft.errors and str(draft.program) == MENU
+
+
+def test_one_file_may_be_named(stored, tmp_path):
+    stored([row("a", "menu\nx")], [row("b", "menu\nx")])
+    refiner = StoredRefiner(str(tmp_path / "programs" / "part-000001.parquet"), Level.DOCUMENT, True)
+    unknown, known = ask(refiner, ("a", "menu\nx"), ("b", "menu\nx"))
+    assert unknown.errors and not known.errors
+
+
+def test_programs_of_a_run_and_others_in_one_folder_are_refused(stored, tmp_path):
+    """Story: a table beside the parts of a run won in silence, by its name."""
+    stored([row("a", "menu\nx")])
+    write_table(tmp_path / "programs" / "mine.parquet", **table())
+    with pytest.raises(UsageError, match=r"and others \(mine\.parquet\): which are meant\?"):
+        stored()
+
+
+def test_what_is_no_file_is_no_part(tmp_path):
+    (tmp_path / "folder.parquet").mkdir()
+    (tmp_path / "dead.parquet").symlink_to(tmp_path / "gone")
+    with pytest.raises(UsageError, match="holds no stored programs"):
+        StoredRefiner(str(tmp_path), Level.DOCUMENT)
+    write_table(tmp_path / "mine.parquet", **table())
+    assert not ask(StoredRefiner(str(tmp_path), Level.DOCUMENT, True), ("7", "menu\nx"))[0].errors
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
+def test_text_of_any_kind_is_text(tmp_path, kind):
+    write_table(tmp_path / "mine.parquet", **{name: pa.array(values, kind) for name, values in table().items()})
+    assert not ask(StoredRefiner(str(tmp_path), Level.DOCUMENT, True), ("7", "menu\nx"))[0].errors
+
+
+@pytest.mark.parametrize(
+    ("column", "values"), [("program", [5]), ("program", [b"x"]), ("text_sha256", [1]), ("id", [0.5])]
+)
+def test_a_column_that_holds_no_text_is_named(tmp_path, column, values):
+    write_table(tmp_path / "mine.parquet", **table(**{column: values}))
+    with pytest.raises(UsageError, match=rf"mine\.parquet is no part .*: its column {column} is .*, and not text"):
+        StoredRefiner(str(tmp_path), Level.DOCUMENT)
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    names = [*table(), "id"]
+    pq.write_table(pa.table([*table().values(), ["8"]], names), tmp_path / "mine.parquet")
+    with pytest.raises(UsageError, match="several columns id"):
+        StoredRefiner(str(tmp_path), Level.DOCUMENT)

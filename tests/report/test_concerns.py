@@ -11,7 +11,7 @@ from prox.runs.costs import StageCost
 from prox.runs.unit_report import UnitReport
 
 
-def status(pages, state="complete", failed=None, quarantined=0, costs=()):
+def status(pages, state="complete", failed=None, quarantined=0, costs=(), done=1, units=1):
     decisions = Counter(each.decision for each in pages) + Counter(quarantined=quarantined)
     report = UnitReport(
         decisions,
@@ -19,7 +19,7 @@ def status(pages, state="complete", failed=None, quarantined=0, costs=()):
         words_after=sum(each.words_after for each in pages),
         costs=costs,
     )
-    return SimpleNamespace(state=state, units_done=1, units=2, failed_units=failed or {}, report=report)
+    return SimpleNamespace(state=state, units_done=done, units=units, failed_units=failed or {}, report=report)
 
 
 def told(pages, **of_the_run):
@@ -65,6 +65,9 @@ def test_domains_languages_and_files_that_fare_otherwise():
 
 
 def test_what_could_not_be_done():
-    said = told(EDITED, state="interrupted", failed={"a.jsonl": "gone"}, quarantined=4)
+    said = told(EDITED, state="interrupted", units=2, failed={"a.jsonl": "gone"}, quarantined=4)
     assert "interrupted: 1 of 2 work units" in said and "(a.jsonl): gone" in said and "4 of 44 records" in said
+    assert "names 1 of 2 work units" in told(EDITED, units=2) and "ledger" not in told(
+        EDITED, units=2, failed={"a": ""}
+    )
     assert "10 of 40 programs (25.0%)" in told(EDITED, costs=(StageCost(programs=40, unusable=10),))

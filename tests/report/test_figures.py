@@ -1,10 +1,11 @@
 """Figures of a sample, on pages whose figures are known."""
 
-from hypothesis import given
-from hypothesis import strategies as st
-from report_pages import TEN, page
+from report_pages import ROW, TEN, page
 
 from prox.report import figures
+from prox.report.pages import page_of
+
+MENU = "remove_lines(0, 0)"
 
 
 def test_places_of_removals_go_from_the_beginning_to_the_end():
@@ -27,7 +28,6 @@ def test_words_outside_of_sentences_are_counted_before_and_after():
     edited, dropped = page(0, text, "remove_lines(0, 0)"), page(1, text, "drop_doc()", "dropped")
     bars = figures.loose_shares([edited, dropped])
     assert [bar.values for bar in bars] == [(0, 1), *[(0, 0)] * 4, (2, 0), *[(0, 0)] * 4]
-    assert all(bar.values == (0, 0) for bar in figures.loose_shares([page(0, "")]))
 
 
 def test_scores_are_told_apart_by_what_they_led_to():
@@ -76,22 +76,19 @@ def test_prose_that_was_removed_is_told_the_least_sure_first():
     assert [each.page.id for each in figures.suspicious(pages)] == ["page-1", "page-0"]
 
 
-@given(st.text(max_size=60), st.data())
-def test_pieces_of_a_line_are_the_line_and_what_is_kept_stays_in_order(raw, data):
-    kept = [character for character in raw if data.draw(st.booleans())]
-    pieces = figures.marked(raw, "".join(kept))
-    assert "".join(piece for piece, _ in pieces) == raw
-    rest = iter(kept)
-    assert all(character in rest for piece, stays in pieces if stays for character in piece)
+def test_pages_without_a_line_give_no_bars():
+    unread = [page_of(ROW | {"id": "a", "record": 0, "program": MENU, "decision": "edited"}, None, {})]
+    for pages in (unread, []):
+        for bars in (figures.loose_shares, figures.line_counts, figures.positions, figures.line_lengths):
+            assert bars(pages) == []
 
 
-def test_of_a_long_line_only_what_is_gone_is_marked():
-    sentences = [f"Sentence {number} has some words of its own." for number in range(100)]
-    raw = " ".join(f"{each}[{number}]" if number % 9 == 0 else each for number, each in enumerate(sentences))
-    pieces = figures.marked(raw, " ".join(sentences))
-    assert [piece for piece, stays in pieces if not stays] == [f"[{number}]" for number in range(0, 100, 9)]
+def test_full_stops_of_many_scripts_end_a_sentence():
+    sentences = "It flies.[1]\nवह उड़ता है।\nوہ اڑتا ہے۔\nهل تطير؟\nይበራል።\nပျံသန်းသည်။\n飛びます｡\nIt “flies”.）\n"
+    assert figures.loose_shares([page(0, sentences)])[0].values == (1, 1)
+    assert figures.loose_shares([page(0, "It flies [1]\nHome")])[-1].values == (1, 1)
 
 
-def test_long_lines_are_marked_in_no_time():
-    raw = "ab" * 300_000
-    assert figures.marked(raw, f"x{raw[5000:-1]}y")[-1][0]
+def test_groups_add_up():
+    one, other = figures.Group("a", 2, 1, 100, 40), figures.Group("a", 1, 0, 10, 10)
+    assert one + other == figures.Group("a", 3, 1, 110, 50)

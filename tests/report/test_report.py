@@ -6,19 +6,24 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
+import pyarrow.parquet as pq
 import pytest
 from report_runs import HOSTILE, PROSE, records, refine, write
 
 from prox.errors import RunError, UsageError
+from prox.report import sample as sampling
 from prox.report.comparison import write_comparison
 from prox.report.report import write_report
-from prox.report.sample import MOST_DOCUMENTS, sample_run, spread
+from prox.report.sample import MOST_DOCUMENTS, sample_run
+from prox.report.spread import spread
 from prox.visible import visible
 
 
@@ -163,6 +168,90 @@ def test_parts_of_a_corpus_have_their_share_of_the_sample(tmp_path):
     sample = sample_run(str(tmp_path / "out"), most=100)
     files = Counter(page.key[0].rpartition("/")[2] for page in sample.pages)
     assert len(sample.units) == 2 and files == {"few.jsonl": 10, "many.jsonl": 90}
+
+
+def test_a_small_file_that_fares_otherwise_is_told(tmp_path):
+    """Story: of 200 records among 10,000 so few were in the sample that nothing was concluded of them."""
+    (tmp_path / "in").mkdir()
+    write(tmp_path / "in" / "good.jsonl", ({"id": str(n), "text": "\n".join([PROSE] * 6)} for n in range(900)))
+    write(tmp_path / "in" / "bad.jsonl", ({"id": str(n), "text": "Home\n" * 99 + PROSE} for n in range(40)))
+    refine(tmp_path / "in", tmp_path / "out", level="chunk")
+    html = _one_line(read(write_report(str(tmp_path / "out")))[0])
+    assert "of the words are left, but of bad.jsonl" in html and "differ" in html
+    assert sum(group.documents for group in sample_run(str(tmp_path / "out"), most=10).files) == 940
+
+
+def test_of_large_documents_there_are_fewer_in_a_sample(tmp_path, monkeypatch):
+    monkeypatch.setattr(sampling, "MOST_PAGE_BYTES", 100_000)
+    source = write(tmp_path / "p.jsonl", ({"id": str(n), "text": f"{PROSE}\n" * 100} for n in range(40)))
+    refine(source, tmp_path / "out", level="chunk")
+    sample = sample_run(str(tmp_path / "out"))
+    assert len(sample.pages) == 100_000 // (100 * (len(PROSE) + 1)) and not sample.is_whole
+
+
+def test_a_run_of_an_earlier_version_has_a_report(run):
+    record = json.loads((run / "run.json").read_bytes())
+    del record["text_fields"]
+    for cost in record["costs"]:
+        del cost["threshold"]
+    (run / "run.json").write_text(json.dumps(record))
+    assert ">plain</td>" in read(write_report(str(run)))[0]
+    del record["status"]
+    (run / "run.json").write_text(json.dumps(record))
+    with pytest.raises(UsageError, match=r"run\.json is not from a run"):
+        write_report(str(run))
+
+
+def test_a_report_tells_which_corpus_and_field_were_read(run):
+    assert ">plain, text in field text</td>" in read(write_report(str(run)))[0]
+
+
+def test_a_broken_plan_is_told(run):
+    (run / "plan.jsonl.zst").write_bytes(b"no zstd")
+    with pytest.raises(UsageError, match=r"plan\.jsonl\.zst cannot be read"):
+        write_report(str(run))
+
+
+def test_a_ledger_that_is_gone_is_told(run):
+    shutil.rmtree(run / "ledger")
+    assert "the ledger names 0 of 1 work units" in _one_line(read(write_report(str(run)))[0])
+
+
+def test_programs_without_all_columns_are_told(run):
+    (part,) = (run / "programs").iterdir()
+    pq.write_table(pq.read_table(part).drop_columns(["stages", "id"]), part)
+    with pytest.raises(RunError, match="cannot be read: it has no id, stages"):
+        write_report(str(run))
+
+
+def test_links_lead_to_the_document_that_they_name(tmp_path):
+    long, removed = "x" * 400, " ".join(["javascript must be on to read this line of prose"] * 3) + "."
+    ids = ["same", "same", "same~2", "same", long]
+    source = write(
+        tmp_path / "p.jsonl", ({"id": id, "text": f"{PROSE}\n{removed} {n}.\n" * 6} for n, id in enumerate(ids))
+    )
+    refine(source, tmp_path / "out", level="chunk")
+    _, parsed, documents = read(write_report(str(tmp_path / "out")))
+    anchors = [each["anchor"] for each in documents]
+    assert anchors[:4] == ["same", "same~3", "same~2", "same~4"] and len(set(anchors)) == 5
+    links = [unquote(attrs["href"][3:]) for tag, attrs in parsed.tags if attrs.get("href", "").startswith("#d=")]
+    assert sorted(links) == sorted(anchors)
+
+
+def test_long_lines_of_one_word_are_told_apart(tmp_path):
+    lines = [f"▶ {'鸟' * 60}{letter}{'鸟' * 90} javascript" for letter in "ab"]
+    source = write(tmp_path / "p.jsonl", ({"id": str(n), "text": "\n".join([PROSE] * 6 + lines)} for n in range(3)))
+    refine(source, tmp_path / "out", level="chunk")
+    html = read(write_report(str(tmp_path / "out")))[0]
+    shown = [f"▶ {'鸟' * 60}{letter}{'鸟' * 55} …" for letter in "ab"]
+    assert all(each in html for each in shown)
+
+
+def test_what_goes_is_in_the_colour_of_what_goes(tmp_path):
+    refine(write(tmp_path / "p.jsonl", records(10)), tmp_path / "out", "tagger", level="chunk")
+    parsed = read(write_report(str(tmp_path / "out")))[1]
+    classes = Counter(attrs.get("class") for tag, attrs in parsed.tags if tag == "i")
+    assert classes["gone"] == 1 and classes["s1"] == 3
 
 
 def test_what_is_no_run_is_refused(tmp_path):

@@ -22,6 +22,7 @@ from prox.cli.score import score
 from prox.cli.status import status
 from prox.errors import ProxError, UsageError
 from prox.runs.threads import limit_threads
+from prox.visible import visible
 
 app = typer.Typer(
     name="prox",
@@ -63,12 +64,17 @@ def main() -> None:
     try:
         app()
     except ProxError as error:
-        sys.stderr.write(f"prox {verb}: {error}\n")
+        sys.stderr.write(f"prox {verb}: {_shown(error)}\n")
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        sys.stderr.write(f"prox {verb}: {error}\n")
+        sys.stderr.write(f"prox {verb}: {_shown(error)}\n")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what it still holds cannot be written
         sys.exit(1)
+
+
+def _shown(error: Exception) -> str:
+    """Names of files and fields may be in it, and a name must not steer the terminal."""
+    return "\n".join(map(visible, str(error).split("\n")))

@@ -21,7 +21,9 @@ from prox.cli.options import (
 
 def execute(
     input: Annotated[list[str], typer.Argument(metavar="INPUT", help="The corpus the programs were written for.")],
-    programs: Annotated[str, typer.Argument(metavar="PROGRAMS", help="The programs/ folder of that run.")],
+    programs: Annotated[
+        str, typer.Argument(metavar="PROGRAMS", help="The programs/ folder of that run, or one file of it.")
+    ],
     output: Annotated[str, typer.Argument(metavar="OUTPUT", help="A new folder.")],
     corpus: Corpus = None,
     text_field: TextField = None,

@@ -146,9 +146,11 @@ def _find(given: str) -> tuple[list[CorpusFile], list[str]]:
             raise UsageError(text) from error
         raise RunError(text) from error
     if not found:
-        if any(_last(each) == "run.json" for each in passed):
-            folder = given.rstrip("/")
-            raise UsageError(f"{folder} is the output of a run, which is no corpus; its texts are in {folder}/text")
+        if (run := _run_among(passed)) is not None:
+            folder, has_texts = run
+            itself = "is" if _full_path(fs, path).rstrip("/") == folder else f"holds {folder},"
+            texts = f"its texts are in {folder}/text" if has_texts else "it has no texts: its input had none to keep"
+            raise UsageError(f"{given} {itself} the output of a run, which is no corpus; {texts}")
         raise UsageError(f"{given} holds no file that prox reads ({ENDINGS}). {_listing(passed)}")
     return found, passed
 
@@ -236,6 +238,15 @@ def _outputs_of_runs(files: Iterable[str]) -> tuple[str, ...]:
     with_programs = {path.rpartition("/programs/part-")[0] for path in files if "/programs/part-" in path}
     with_run = {path.removesuffix("/run.json") for path in files if path.endswith("/run.json")}
     return tuple(f"{folder}/" for folder in with_programs & with_run)
+
+
+def _run_among(passed: Sequence[str]) -> tuple[str, bool] | None:
+    """The output folder of a run, if there is one, and whether it holds texts."""
+    for path in passed:
+        folder = path.removesuffix("/run.json")
+        if folder != path and any(other.startswith(f"{folder}/programs/") for other in passed):
+            return folder, any(other.startswith(f"{folder}/text/") for other in passed)
+    return None
 
 
 def _in_glob(fs: Any, pattern: str) -> tuple[list[CorpusFile], list[str]]:

@@ -104,11 +104,14 @@ def texts_of_run(given: str) -> str:
     """
     fs, path = open_file_system(given)
     path = path.rstrip("/")
-    if fs.isdir(path) and fs.exists(f"{path}/{RUN_FILE}") and fs.isdir(f"{path}/programs"):
-        if not fs.isdir(f"{path}/text"):
-            raise UsageError(f"{given} is of a run of prox refine, but holds no text: everything was dropped")
-        return f"{given.rstrip('/')}/text"
-    return given
+    try:
+        is_run = fs.isdir(path) and fs.exists(f"{path}/{RUN_FILE}") and fs.isdir(f"{path}/programs")
+        has_text = is_run and fs.isdir(f"{path}/text")
+    except Exception:  # storage libraries raise errors of their own kinds; find_files names the path with them
+        return given
+    if is_run and not has_text:
+        raise UsageError(f"{given} is of a run of prox refine, but holds no text: everything was dropped")
+    return f"{given.rstrip('/')}/text" if is_run else given
 
 
 def texts(piece: Piece, counts: Counts) -> Iterator[list[str]]:

@@ -1,9 +1,9 @@
 """Replays the programs of an earlier run."""
 
 import hashlib
-import re
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,10 +16,10 @@ from prox.errors import UsageError
 from prox.program import DropDocument, InsertLine, Program, RemoveLines, Replace, ReplaceOnce, get_dialect
 from prox.refiners.draft import Draft, Level
 
-_PART = re.compile(r"[^._].*\.parquet")
 _COLUMNS = ["id", "text_sha256", "decision", "program"]
 _DIALECT = "dialect"
 """An optional column: the name of the dialect in which the program of a row is written; null is the canonical form."""
+_OF_TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
 _EDITS = (RemoveLines, Replace, ReplaceOnce, InsertLine)
 
 
@@ -57,9 +57,17 @@ class StoredRefiner:
         self._rows = lru_cache(maxsize=2)(self._read_rows)
 
     def _find_parts(self, folder: str, path: str) -> list[str]:
-        """The parts in a folder of programs; that of a run over an empty corpus has none."""
-        names = self._fs.ls(path, detail=False) if self._fs.isdir(path) else []
-        parts = sorted(name for name in names if _PART.fullmatch(name.rpartition("/")[2]))
+        """The parts in a folder of programs, or the one that was named; that of a run over an empty corpus has none."""
+        if self._fs.isfile(path) and _is_part(path):
+            return [path]
+        entries = self._fs.ls(path, detail=True) if self._fs.isdir(path) else []
+        parts = sorted(entry["name"] for entry in entries if entry["type"] == "file" and _is_part(entry["name"]))
+        others = [name for name in map(_last, parts) if not name.startswith("part-")]
+        if 0 < len(others) < len(parts):
+            raise UsageError(
+                f"{folder} holds programs of a run (part-….parquet) and others ({', '.join(others[:3])}): which are "
+                "meant? Keep them in folders of their own, or name one file"
+            )
         parent, _, own_name = path.rpartition("/")
         if parts or (own_name == "programs" and self._fs.exists(f"{parent}/run.json")):
             return parts
@@ -83,7 +91,7 @@ class StoredRefiner:
         while place < len(self._keys) and self._keys[place] == key:
             part, row = divmod(int(self._places[place]), 1 << 32)
             stored = self._rows(part)[row]
-            if stored["id"] == chunk.document_id and stored["text_sha256"] == sha:
+            if str(stored["id"]) == chunk.document_id and stored["text_sha256"] == sha:
                 return self._replay(stored)
             place += 1
         number = np.uint64(_number(chunk.document_id))
@@ -92,7 +100,7 @@ class StoredRefiner:
         reason = "text differs from the one the program was written for" if known else "no stored program for this id"
         return Draft(Program(), errors=(f"quarantine: {reason}",))
 
-    def _replay(self, stored: dict[str, str | None]) -> Draft:
+    def _replay(self, stored: dict[str, Any]) -> Draft:
         if stored["decision"] == "quarantined":
             return Draft(Program(), errors=("quarantine: quarantined in the run that stored the programs",))
         dialect = stored.get(_DIALECT)
@@ -106,23 +114,47 @@ class StoredRefiner:
             program = Program(tuple([op for op in program.operations if not isinstance(op, others)]))
         return Draft(program)
 
-    def _read_rows(self, part: int) -> list[dict[str, str | None]]:
-        rows: list[dict[str, str | None]] = self._table(self._parts[part]).to_pylist()
+    def _read_rows(self, part: int) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self._table(self._parts[part]).to_pylist()
         return rows
 
     def _table(self, part: str) -> pa.Table:
-        with self._fs.open(part, "rb") as file:
-            try:
+        try:
+            with self._fs.open(part, "rb") as file:
                 parquet = pq.ParquetFile(file)
-                there = parquet.schema_arrow.names
-                missing = set(_COLUMNS).difference(there)
-                if missing:
-                    lacks = f"it has no {', '.join(sorted(missing))}.{self._hint(part.rpartition('/')[0])}"
-                    raise UsageError(f"{part} is no part of stored programs: {lacks}")
-                columns = [*_COLUMNS, _DIALECT] if _DIALECT in there else _COLUMNS
+                columns = self._columns(part, parquet.schema_arrow)
                 return parquet.read(columns=columns).select(columns)
-            except (pa.ArrowException, OSError) as error:
-                raise UsageError(f"{part} is no part of stored programs: {describe(error)}") from error
+        except (pa.ArrowException, OSError) as error:
+            raise UsageError(f"{part} is no part of stored programs: {describe(error)}") from error
+
+    def _columns(self, part: str, schema: pa.Schema) -> list[str]:
+        """Those that are read.
+
+        Raises:
+            UsageError: One is missing, is there twice, or holds no text.
+        """
+        problem = f"{part} is no part of stored programs:"
+        if missing := set(_COLUMNS).difference(schema.names):
+            hint = self._hint(part.rpartition("/")[0])
+            raise UsageError(f"{problem} it has no {', '.join(sorted(missing))}.{hint}")
+        columns = [*_COLUMNS, _DIALECT] if _DIALECT in schema.names else _COLUMNS
+        for name in columns:
+            if schema.names.count(name) > 1:
+                raise UsageError(f"{problem} it has several columns {name}")
+        for name in _COLUMNS:
+            kind = schema.field(name).type
+            kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+            if not any(of_kind(kind) for of_kind in _OF_TEXT) and not (name == "id" and pa.types.is_integer(kind)):
+                raise UsageError(f"{problem} its column {name} is {kind}, and not text")
+        return columns
+
+
+def _is_part(path: str) -> bool:
+    return path.endswith(".parquet") and not _last(path).startswith((".", "_"))
+
+
+def _last(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _number(text: str) -> int:

@@ -2,10 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 from typing import Any
 
-from prox.report.figures import Suspicious, marked
+from prox.report.figures import Suspicious
+from prox.report.marks import marked
 from prox.report.pages import Line, Page
+from prox.report.spread import spread
 from prox.visible import visible
 
 MOST_PAGES = 150
@@ -23,17 +26,23 @@ def chosen(pages: Sequence[Page], worrying: Iterable[Suspicious], most: int = MO
     decisions = sorted(sizes, key=lambda decision: (sizes[decision], decision))
     for place, decision in enumerate(decisions):
         own = [page for page in pages if page.decision == decision and page.key not in picked]
-        count = min(len(own), max(0, most - len(picked)) // (len(decisions) - place))
-        picked |= {page.key: page for page in (own[n * len(own) // count] for n in range(count))}
+        share = max(0, most - len(picked)) // (len(decisions) - place)
+        picked |= {page.key: page for page in spread(own, share)}
     return [page for page in pages if page.key in picked]
 
 
 def anchored(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each with a name of its own for the address of the page: its id, numbered where ids repeat."""
-    seen: Counter[str] = Counter()
+    taken = {each["id"] for each in documents}
+    free = {id: count(2) for id in taken}
+    seen = set()
     for each in documents:
-        seen[each["id"]] += 1
-        each["anchor"] = each["id"] if seen[each["id"]] == 1 else f"{each['id']}~{seen[each['id']]}"
+        anchor = id = each["id"]
+        if id in seen:
+            anchor = next(name for number in free[id] if (name := f"{id}~{number}") not in taken)
+            taken.add(anchor)
+        seen.add(id)
+        each["anchor"] = anchor
     return documents
 
 

@@ -8,10 +8,12 @@ from typing import Any
 from prox.corpora import write_atomically
 from prox.errors import UsageError
 from prox.report.browser import LONGEST_LINE, MOST_CHARACTERS, MOST_LINES, MOST_PAGES, anchored, as_data
-from prox.report.figures import LONGEST_SHOWN, MOST_GROUPS, Frequent, taken_out
+from prox.report.figures import LONGEST_SHOWN, MOST_GROUPS, Frequent
+from prox.report.marks import taken_out
 from prox.report.pages import Line, Page
 from prox.report.render import render
 from prox.report.sample import Sample, sample_again, sample_run
+from prox.report.spread import spread
 from prox.visible import visible
 
 COMPARISON_FILE = "comparison.html"
@@ -100,8 +102,7 @@ def _shown(apart: Sequence[Pair]) -> list[Pair]:
     """The most different documents, and as many spread over the rest."""
     most = apart[: MOST_PAGES // 2]
     rest = apart[len(most) :]
-    count = min(len(rest), MOST_PAGES - len(most))
-    return [*most, *(rest[place * len(rest) // count] for place in range(count))]
+    return [*most, *spread(rest, MOST_PAGES - len(most))]
 
 
 def _head(sample: Sample, pairs: Sequence[Pair], side: int) -> dict[str, Any]:
@@ -134,8 +135,8 @@ def _only_of(own: Line, other: Line) -> list[str]:
         return [own.raw.strip()] if other.fate != "removed" and own.raw.strip() else []
     if own.fate != "changed" or other.fate == "removed" or own.refined == other.refined:
         return []
-    others = taken_out(other)
-    return [text for text in taken_out(own) if text not in others]
+    others = taken_out(other.raw, other.refined)
+    return [text for text in taken_out(own.raw, own.refined) if text not in others]
 
 
 _REMOVES_MORE = ("only the first removes some", "only the second removes some")

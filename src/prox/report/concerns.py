@@ -58,6 +58,14 @@ def _of_the_run(status: Status) -> list[Concern]:
                 "This page shows what is done so far. The same command goes on with the rest.",
             )
         )
+    elif status.units_done + len(status.failed_units) < status.units:
+        found.append(
+            Concern(
+                f"The ledger names {status.units_done:,} of {status.units:,} work units, though the run is complete.",
+                "Entries in ledger/ are missing or broken, so this page leaves their documents out. "
+                "The same command does those work units again.",
+            )
+        )
     if status.failed_units:
         unit, reason = next(iter(status.failed_units.items()))
         found.append(
@@ -169,12 +177,13 @@ def _of_files(files: Sequence[Group]) -> list[Concern]:
         return []
     left = sum(group.words_after for group in known) / words
     apart = [group for group in known if abs(group.left - left) > DRIFT]
+    apart.sort(key=lambda group: -abs(group.left - left))
     if not apart:
         return []
     names = ", ".join(f"{group.name.rpartition('/')[2]} ({group.left:.0%})" for group in apart[:5])
     return [
         Concern(
-            f"Parts of the corpus differ: {left:.0%} of the words of the sample are left, but of {names}.",
+            f"Parts of the corpus differ: {left:.0%} of the words are left, but of {names}.",
             "Another kind of text, or another extractor. One refiner may not suit both.",
         )
     ]

@@ -1,14 +1,15 @@
 """What the pages of a sample come to: distributions, places, groups, and lines that stand out."""
 
-import difflib
 import re
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import pairwise
 
+from prox.report.marks import taken_out
 from prox.report.pages import Line, Page
+from prox.report.spread import spread
 from prox.runs.failure_kinds import failure_kind
 from prox.runs.stages import QUARANTINED
 
@@ -19,11 +20,11 @@ MOST_GROUPS = 12
 FEWEST_IN_GROUP = 5
 PROSE_WORDS = 12
 LONGEST_SHOWN = 300
-_LONGEST_MATCHED, _MOST_MATCHED_WORDS, _MOST_PAIRS = 600, 4_000, 100_000
-"""Characters, words and pairs of equal words in which pieces that stay are looked for: difflib takes quadratic time."""
+MOST_CHANGED = 200
+"""Lines of a document that stayed without some of their text, for the strings that were taken out."""
 
-_ENDS_A_SENTENCE = re.compile(r"[.!?…。！？][\"'”’»」』)\]]*\s*$").search
-_WORDS_OF = re.compile(r"\S+\s*|\s+").findall
+_ENDS_A_SENTENCE = re.compile(r"[.!?…。！？．｡।॥؟۔።။។](?:[\"'”’»›」』）)\]]|\[\d{1,3}\])*\s*$").search
+"""Full stops of Latin, CJK, Devanagari, Arabic, Urdu, Ethiopic, Burmese and Khmer, then quotes and references."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,15 @@ class Group:
     dropped: int
     words_before: int
     words_after: int
+
+    def __add__(self, other: "Group") -> "Group":
+        return Group(
+            self.name,
+            self.documents + other.documents,
+            self.dropped + other.dropped,
+            self.words_before + other.words_before,
+            self.words_after + other.words_after,
+        )
 
     @property
     def drop_share(self) -> float:
@@ -118,6 +128,8 @@ def lengths(pages: Sequence[Page]) -> list[Bar]:
 def line_counts(pages: Sequence[Page]) -> list[Bar]:
     """Documents by lines that are not blank, before and after."""
     known = [page.lines for page in pages if page.lines is not None]
+    if not known:
+        return []
     before = (sum(bool(line.raw.strip()) for line in lines) for lines in known)
     left = [sum(bool(line.refined.strip()) for line in lines) for lines in known]
     return _bars(_LINES, before, (count for count in left if count))
@@ -143,6 +155,8 @@ def loose_shares(pages: Sequence[Page]) -> list[Bar]:
         lines = page.lines or ()
         _count_loose(before, [(line.words, line.raw) for line in lines])
         _count_loose(after, [(line.words_left, line.refined) for line in lines])
+    if not any(before):
+        return []
     labels = (f"{10 * place}–{10 * place + 10} %" for place in range(PARTS))
     return [Bar(label, counts) for label, counts in zip(labels, zip(before, after, strict=True), strict=True)]
 
@@ -206,6 +220,8 @@ def positions(pages: Sequence[Page]) -> list[Bar]:
                 before[part] += words
                 gone[part] += max(0, words - line.words_left)
                 place += words
+    if not any(before):
+        return []
     return [
         Bar(f"{10 * part}–{10 * part + 10} %", (gone[part] / before[part] if before[part] else 0.0,))
         for part in range(PARTS)
@@ -216,6 +232,8 @@ def line_lengths(pages: Sequence[Page]) -> list[Bar]:
     """Share of the lines that edits removed, by their words."""
     lines = [line for page in pages if page.decision != "dropped" for line in page.lines or () if line.number >= 0]
     lines = [line for line in lines if line.raw.strip()]
+    if not lines:
+        return []
     whole = _buckets(_LINE_WORDS, (line.words for line in lines))
     gone = _buckets(_LINE_WORDS, (line.words for line in lines if line.fate == "removed"))
     shares = (part / total if total else 0.0 for part, total in zip(gone, whole, strict=True))
@@ -232,7 +250,11 @@ def groups(pages: Sequence[Page], name_of: Callable[[Page], str]) -> list[Group]
             own[1] += page.decision == "dropped"
             own[2] += page.words_before
             own[3] += page.words_after
-    return sorted((Group(name, *own) for name, own in counts.items()), key=lambda group: (-group.documents, group.name))
+    return largest_first(Group(name, *own) for name, own in counts.items())
+
+
+def largest_first(groups: Iterable[Group]) -> list[Group]:
+    return sorted(groups, key=lambda group: (-group.documents, group.name))
 
 
 def frequent_removals(pages: Sequence[Page], fates: tuple[str, ...] = ("removed",)) -> list[Frequent]:
@@ -255,48 +277,11 @@ def frequent_strings(pages: Sequence[Page]) -> list[Frequent]:
     for page in pages:
         own = []
         if page.decision != "dropped" and page.lines is not None:
-            own = [piece for line in page.lines if line.fate == "changed" for piece in taken_out(line) if piece]
+            changed = spread([line for line in page.lines if line.fate == "changed"], MOST_CHANGED)
+            own = [piece for line in changed for piece in taken_out(line.raw, line.refined)]
         times.update(own)
         documents.update(list(dict.fromkeys(own)))  # in the order of the page, so that ties stay in order
     return [Frequent(text[:LONGEST_SHOWN], count, times[text]) for text, count in documents.most_common(MOST_GROUPS)]
-
-
-def taken_out(line: Line) -> list[str]:
-    """The stretches of a changed line that are gone, if words only went: what stands between what is left."""
-    return [piece.strip() for piece, kept in marked(line.raw, line.refined) if not kept and piece.strip()]
-
-
-def marked(raw: str, refined: str) -> list[tuple[str, bool]]:
-    """Pieces of a raw line in order, and whether each is still there.
-
-    >>> marked("Ten months. Read more", "Ten months.")
-    [('Ten months.', True), (' Read more', False)]
-    """
-    shorter = min(len(raw), len(refined))
-    start = next((place for place in range(shorter) if raw[place] != refined[place]), shorter)
-    most = shorter - start
-    end = next((place for place in range(most) if raw[-1 - place] != refined[-1 - place]), most)
-    left, right = raw[start : len(raw) - end], refined[start : len(refined) - end]
-    pieces = [(raw[:start], True), *_matched_by_words(left, right), (raw[len(raw) - end :], True)]
-    runs = groupby((piece for piece in pieces if piece[0]), key=lambda piece: piece[1])
-    return [("".join(text for text, _ in run), kept) for kept, run in runs]
-
-
-def _matched_by_words(left: str, right: str) -> Iterator[tuple[str, bool]]:
-    words, others = _WORDS_OF(left), _WORDS_OF(right)
-    if not others or len(words) + len(others) > _MOST_MATCHED_WORDS:
-        yield left, False
-        return
-    counts, its_counts = Counter(words), Counter(others)
-    repeats = sum(count * its_counts[word] for word, count in counts.items()) > _MOST_PAIRS
-    by_words = difflib.SequenceMatcher(None, words, others, autojunk=repeats)
-    for tag, first, last, its_first, its_last in by_words.get_opcodes():
-        own, other = "".join(words[first:last]), "".join(others[its_first:its_last])
-        if tag == "replace" and len(own) + len(other) <= _LONGEST_MATCHED:
-            matcher = difflib.SequenceMatcher(None, own, other, autojunk=False)
-            yield from ((own[start:end], kind == "equal") for kind, start, end, _, _ in matcher.get_opcodes())
-        else:
-            yield own, tag == "equal"
 
 
 def suspicious(pages: Sequence[Page], most: int = 2 * MOST_GROUPS) -> list[Suspicious]:

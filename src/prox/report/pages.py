@@ -13,6 +13,12 @@ Fate = Literal["kept", "removed", "changed", "added"]
 _URLS = ("url", "source_url", "uri", "WARC-Target-URI", "warc_target_uri", "link")
 _LANGUAGES = ("language", "lang", "language_code")
 
+NEEDED = {
+    *("file", "offset", "record", "id", "text_sha256", "decision", "reason"),
+    *("words_before", "words_after", "program", "stages"),
+}
+"""Columns of `programs/` that a page is made of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Line:

@@ -33,22 +33,24 @@ def report_html(sample: Sample) -> bytes:
     pages = figures.refined_pages(sample.pages)
     domains = figures.groups(pages, lambda page: page.domain)
     languages = figures.groups(pages, lambda page: page.language)
-    files = figures.groups(pages, lambda page: page.file)
     doubtful = figures.suspicious(pages)
+    shown = chosen(sample.pages, doubtful)
+    documents = anchored([as_data(page) for page in shown])
     record = sample.status.record
     return render(
         "report.html",
-        anchored([as_data(page) for page in chosen(sample.pages, doubtful)]),
+        documents,
         status=sample.status,
         record=record,
         sample=sample,
         known_flops=sum(cost["flops"] or 0 for cost in record["costs"]),
-        concerns=concerns(sample.status, pages, domains, languages, files),
+        concerns=concerns(sample.status, pages, domains, languages, sample.files),
         charts=_charts(pages, record),
-        groups=_groups(domains, languages, files),
+        groups=_groups(domains, languages, sample.files),
         frequent=figures.frequent_removals(pages),
         strings=figures.frequent_strings(pages),
         suspicious=doubtful,
+        anchors={page.key: each["anchor"] for page, each in zip(shown, documents, strict=True)},
         operation_kinds=figures.operation_kinds(pages),
         failure_kinds=figures.failure_kinds(pages),
     )
@@ -63,7 +65,7 @@ def _charts(pages: Sequence[Page], record: dict[str, Any]) -> list[Chart]:
         Chart("Lines of documents", "documents by lines that are not blank", figures.line_counts(pages), both),
         Chart(
             "Words outside of sentences",
-            "documents by words in lines without a full stop",
+            "documents by words in lines that do not end like a sentence",
             figures.loose_shares(pages),
             both,
         ),

@@ -5,24 +5,29 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prox.corpora import Batch, Block, StorageError, check_unchanged, decode, open_file_system, read_blocks
 from prox.errors import ProxError, RunError
-from prox.report.pages import Page, page_of
+from prox.report.figures import Group, largest_first
+from prox.report.pages import NEEDED, Page, page_of
+from prox.report.spread import spread
 from prox.runs.ledger import Entry, read_ledger
 from prox.runs.plan import Plan, Unit, read_plan
+from prox.runs.stages import QUARANTINED
 from prox.runs.status import Status, run_status
-
-T = TypeVar("T")
+from prox.runs.unit_report import UnitReport
 
 MOST_DOCUMENTS = 1000
 MOST_UNITS = 32
 MOST_TEXT_BYTES = 512 << 20
 """Of raw text that is decoded to find the documents of a sample, about."""
+
+MOST_PAGE_BYTES = 32 << 20
+"""Of raw text in the pages of a sample, about: line by line it takes up to twenty times that in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,7 @@ class Sample:
         status: Exact, over the whole run.
         pages: Spread evenly over the records of work units that are spread evenly over the input.
         units: These work units.
+        files: Of the input, as `figures.groups` has them, but exact: over all that is done.
         without_programs: Units among them whose part of `programs/` cannot be read.
         without_text: Pages whose raw text could not be read again.
         problem: Why not, of the first of them; "" if all could.
@@ -41,6 +47,7 @@ class Sample:
     status: Status
     pages: tuple[Page, ...]
     units: tuple[Unit, ...]
+    files: tuple[Group, ...]
     without_programs: int
     without_text: int
     problem: str
@@ -64,6 +71,8 @@ def sample_run(output: str, most: int = MOST_DOCUMENTS) -> Sample:
     """
     run = _Run.of(output)
     chosen = spread(run.done, MOST_UNITS)
+    whole = run.status.report
+    most = min(most, max(1, MOST_PAGE_BYTES * whole.records // max(1, whole.text_bytes)))
 
     def evenly(pages: int, units_left: int, part: pq.ParquetFile) -> list[int]:
         unit, records_left = chosen[-units_left], sum(each.records for each in chosen[-units_left:])
@@ -99,12 +108,6 @@ def _overlap(unit: Unit, other: Unit) -> bool:
     )
 
 
-def spread(entries: Sequence[T], most: int) -> list[T]:
-    """At most so many, evenly spread, the first among them."""
-    count = min(most, len(entries))
-    return [entries[place * len(entries) // count] for place in range(count)]
-
-
 @dataclass(frozen=True, order=True, slots=True)
 class _Done:
     """A unit by its numbers alone: a large corpus has hundreds of thousands."""
@@ -125,6 +128,7 @@ class _Run:
     status: Status
     plan: Plan
     done: Sequence[_Done]
+    files: tuple[Group, ...]
 
     @classmethod
     def of(cls, output: str) -> "_Run":
@@ -132,15 +136,22 @@ class _Run:
         status = run_status(output)
         plan = read_plan(output)
         assert plan is not None  # run_status has read it
-        done = [
-            _Done(entry.file_number, entry.number, entry.report.records, entry.report.text_bytes)
-            for entry in read_ledger(output)
-            if entry.report.records and _is_planned(entry, plan)
-        ]
-        return cls(output, status, plan, sorted(done))
+        done: list[_Done] = []
+        files: dict[str, Group] = {}
+        for entry in read_ledger(output):
+            if entry.report.records and _is_planned(entry, plan):
+                done.append(_Done(entry.file_number, entry.number, entry.report.records, entry.report.text_bytes))
+                own = _as_group(plan.numbers[entry.file_number].file.shown, entry.report)
+                files[own.name] = files[own.name] + own if own.name in files else own
+        return cls(output, status, plan, sorted(done), tuple(largest_first(files.values())))
 
     def unit(self, done: _Done) -> Unit:
         return self.plan.numbers[done.file_number].unit(done.number)
+
+
+def _as_group(name: str, report: UnitReport) -> Group:
+    refined = report.records - report.decisions[QUARANTINED]
+    return Group(name, refined, report.decisions["dropped"], report.words_before, report.words_after)
 
 
 def _is_planned(entry: Entry, plan: Plan) -> bool:
@@ -166,7 +177,8 @@ def _sample(run: _Run, units: Sequence[Unit], rows_of: RowsOf) -> Sample:
     if lost == len(units) > 0:
         raise RunError(problems[0])
     without = sum(page.lines is None and page.sha256 is not None for page in pages)
-    return Sample(run.status, tuple(pages), tuple(units), lost, without, problems[0] if lost or without else "")
+    problem = problems[0] if lost or without else ""
+    return Sample(run.status, tuple(pages), tuple(units), run.files, lost, without, problem)
 
 
 def _rows(part: str, choose: Callable[[pq.ParquetFile], list[int]]) -> list[dict[str, Any]]:
@@ -179,6 +191,8 @@ def _rows(part: str, choose: Callable[[pq.ParquetFile], list[int]]) -> list[dict
     try:
         with fs.open(path, "rb") as file:
             parquet = pq.ParquetFile(file)
+            if missing := sorted(NEEDED.difference(parquet.schema_arrow.names)):
+                raise RunError(f"{part} cannot be read: it has no {', '.join(missing)}")
             wanted = choose(parquet)
             first = 0
             for batch in parquet.iter_batches(batch_size=1024):

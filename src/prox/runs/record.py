@@ -20,6 +20,11 @@ from prox.runs.stages import Stage
 
 RUN_FILE = "run.json"
 REPORT_FILE = "report.html"
+_FIELDS = {
+    *("identity", "refiners", "versions", "units", "recipe", "status", "started", "seconds"),
+    *("session", "sessions", "failed_units", "costs", "presets"),
+}
+"""Without which nobody can go on, or say what was done."""
 
 
 def read_record(output: str) -> dict[str, Any] | None:
@@ -32,7 +37,7 @@ def read_record(output: str) -> dict[str, Any] | None:
     fs.invalidate_cache()
     try:
         record: dict[str, Any] = orjson.loads(fs.cat_file(path))
-        if {"identity", "refiners", "versions", "units"} <= record.keys():
+        if record.keys() >= _FIELDS:
             return record
     except FileNotFoundError:
         return None

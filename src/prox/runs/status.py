@@ -52,11 +52,14 @@ def run_status(output: str) -> Status:
     """Look at an output folder; nothing in it is touched.
 
     Raises:
-        UsageError: It holds no run.
+        UsageError: It holds no run, or what it says of itself cannot be read.
     """
     fs, path = open_file_system(output)
     record = read_record(output.rstrip("/")) if fs.isdir(path) else None
-    plan = read_plan(output.rstrip("/")) if record is not None else None
+    try:
+        plan = read_plan(output.rstrip("/")) if record is not None else None
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     if record is None or plan is None:
         raise UsageError(f"{output} holds no run (no {RUN_FILE}). Name the OUTPUT of a prox refine")
     report, units_done, bytes_done = UnitReport(), 0, 0.0

@@ -1,0 +1,116 @@
+"""Which pieces of a changed line are gone.
+
+In time that grows with the line, not with its square: words that both sides have once are the fixed points, what lies
+between two of them is matched in order, and only a short rest is looked at character by character.
+"""
+
+import difflib
+import re
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby, pairwise
+
+LONGEST_MATCHED = 600
+"""Characters of a line, of both sides together, in which difflib looks for what stays: it takes quadratic time."""
+
+_WORDS_OF = re.compile(r"\S+|\s+").findall
+
+Piece = tuple[str, bool]
+
+
+def marked(raw: str, refined: str) -> list[Piece]:
+    """Pieces of a raw line in order, and whether each is still there.
+
+    >>> marked("Ten months. Read more", "Ten months.")
+    [('Ten months.', True), (' Read more', False)]
+    """
+    start, end = _common_ends(raw, refined)
+    pieces = [
+        (raw[:start], True),
+        *_between(raw[start : len(raw) - end], refined[start : len(refined) - end]),
+        (raw[len(raw) - end :], True),
+    ]
+    runs = groupby((piece for piece in pieces if piece[0]), key=lambda piece: piece[1])
+    return [("".join(text for text, _ in run), kept) for kept, run in runs]
+
+
+def taken_out(raw: str, refined: str) -> list[str]:
+    """The stretches of a changed line that are gone, if words only went: what stands between what is left."""
+    return [piece.strip() for piece, kept in marked(raw, refined) if not kept and piece.strip()]
+
+
+def _common_ends(one: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
+    """Of two strings or lists: how much of the beginning is the same, and how much of the end of the rest."""
+    shorter = min(len(one), len(other))
+    start = next((place for place in range(shorter) if one[place] != other[place]), shorter)
+    most = shorter - start
+    return start, next((place for place in range(most) if one[-1 - place] != other[-1 - place]), most)
+
+
+def _between(left: str, right: str) -> Iterator[Piece]:
+    words, others = _WORDS_OF(left), _WORDS_OF(right)
+    fixed = [(-1, -1), *_fixed_points(words, others), (len(words), len(others))]
+    room = LONGEST_MATCHED
+    for (place, its_place), (next_place, its_next) in pairwise(fixed):
+        own, other = words[place + 1 : next_place], others[its_place + 1 : its_next]
+        pieces = _in_order(own, other)
+        if pieces is None:
+            pieces, taken = _by_characters("".join(own), "".join(other), room)
+            room -= taken
+        yield from pieces
+        if next_place < len(words):
+            yield words[next_place], True
+
+
+def _fixed_points(words: Sequence[str], others: Sequence[str]) -> list[tuple[int, int]]:
+    """Places of words that stand once on either side, as many as are in the same order: patience sorting."""
+    counts, its_counts = Counter(words), Counter(others)
+    its_places = {word: place for place, word in enumerate(others)}
+    pairs = [
+        (place, its_places[word])
+        for place, word in enumerate(words)
+        if counts[word] == 1 == its_counts[word] and not word.isspace()
+    ]
+    tops: list[int] = []
+    ends: list[int] = []
+    before: list[int | None] = []
+    for number, (_, its_place) in enumerate(pairs):
+        pile = bisect_left(tops, its_place)
+        before.append(ends[pile - 1] if pile else None)
+        tops[pile : pile + 1] = [its_place]
+        ends[pile : pile + 1] = [number]
+    chain = []
+    current = ends[-1] if ends else None
+    while current is not None:
+        chain.append(pairs[current])
+        current = before[current]
+    return chain[::-1]
+
+
+def _in_order(own: Sequence[str], other: Sequence[str]) -> list[Piece] | None:
+    """The words of `own` that make `other`, if words only went; else None."""
+    start, end = _common_ends(own, other)
+    rest, pieces = list(other[start : len(other) - end]), []
+    taken = 0
+    for word in own[start : len(own) - end]:
+        stays = taken < len(rest) and word == rest[taken]
+        taken += stays
+        pieces.append((word, stays))
+    if taken < len(rest):
+        return None
+    return [("".join(own[:start]), True), *pieces, ("".join(own[len(own) - end :]), True)]
+
+
+def _by_characters(own: str, other: str, room: int) -> tuple[list[Piece], int]:
+    """Pieces of `own`, and how many characters difflib was given, at most so many."""
+    start, end = _common_ends(own, other)
+    middle, its_middle = own[start : len(own) - end], other[start : len(other) - end]
+    between = [(middle, False)]
+    taken = len(middle) + len(its_middle) if middle and its_middle else 0
+    if taken > room:
+        taken = 0
+    elif taken:
+        matcher = difflib.SequenceMatcher(None, middle, its_middle, autojunk=False)
+        between = [(middle[first:last], kind == "equal") for kind, first, last, _, _ in matcher.get_opcodes()]
+    return [(own[:start], True), *between, (own[len(own) - end :], True)], taken
