@@ -3,6 +3,7 @@
 from report_pages import ROW, TEN, page
 
 from prox.report import figures
+from prox.report.charts import Chart
 from prox.report.pages import page_of
 
 MENU = "remove_lines(0, 0)"
@@ -92,3 +93,10 @@ def test_full_stops_of_many_scripts_end_a_sentence():
 def test_groups_add_up():
     one, other = figures.Group("a", 2, 1, 100, 40), figures.Group("a", 1, 0, 10, 10)
     assert one + other == figures.Group("a", 3, 1, 110, 50)
+
+
+def test_a_chart_tells_all_its_figures_to_those_who_do_not_see_it():
+    bars = [figures.Bar("0–9 <words>", (3, 1)), figures.Bar("10 +", (1_200, 0))]
+    svg = Chart("Length", "documents by words", bars, ("before", "after")).svg
+    told = "Length, documents by words. 0–9 &lt;words&gt;: before 3; after 1. 10 +: before 1,200; after 0."
+    assert f'aria-label="{told}"' in svg

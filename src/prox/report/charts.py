@@ -14,10 +14,10 @@ _LEAST_WIDTH, _BAR, _MANY = 320, 26, 12
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Upright bars.
+    """Upright bars; all their figures stand in the label too, for those who do not see them.
 
     Attributes:
-        axis: What is counted by what, also for those who do not see it.
+        axis: What is counted by what.
         names: Of the values, where a bar has two.
         percent: Values are shares.
         stacked: The second value is of what went, and stands on the first.
@@ -43,10 +43,11 @@ class Chart:
         step = width / len(self.bars)
         foot = _TOP + _HEIGHT
         parts = []
+        told = [f"{bar.label}: {'; '.join(map(self._told, bar.values, range(2)))}" for bar in self.bars]
+        label = f"{self.title}, {self.axis}. {'. '.join(told)}."
         for place, bar in enumerate(self.bars):
             left, middle = place * step, (place + 0.5) * step
-            told = "; ".join(self._told(value, number) for number, value in enumerate(bar.values))
-            parts.append(f"<g><title>{escape(bar.label)}: {escape(told)}</title>")
+            parts.append(f"<g><title>{escape(told[place])}</title>")
             parts.append(f'<rect class="hit" x="{left:.1f}" y="{_TOP}" width="{step:.1f}" height="{_HEIGHT}"/>')
             parts += self._rectangles(bar, left + step * 0.1, step * 0.8, _HEIGHT / most)
             if len(bar.values) == 1 and bar.values[0]:
@@ -58,7 +59,7 @@ class Chart:
             parts.append("</g>")
         return (
             f'<svg role="img" viewBox="-34 0 {width + 40:.0f} {foot + _LABEL}" preserveAspectRatio="xMinYMin meet" '
-            f'aria-label="{escape(self.axis)}"><line class="axis" x1="0" x2="{width:.0f}" y1="{foot}" y2="{foot}"/>'
+            f'aria-label="{escape(label)}"><line class="axis" x1="0" x2="{width:.0f}" y1="{foot}" y2="{foot}"/>'
             f'<text class="most" x="-4" y="{_TOP + 4}">{self._short(most)}</text>'
             f"{''.join(parts)}</svg>"
         )

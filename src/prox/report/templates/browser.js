@@ -64,12 +64,8 @@
       const item = make("li");
       item.id = `item-${place}`;
       item.setAttribute("role", "option");
-      const button = make("button", null);
-      button.type = "button";
-      button.tabIndex = -1;
-      button.append(make("b", each.decision, each.decision.split(" ")[0]), make("span", each.id), make("small", amounts(each)));
-      button.addEventListener("click", () => show(place));
-      item.append(button);
+      item.append(make("b", each.decision, each.decision.split(" ")[0]), make("span", each.id), make("small", amounts(each)));
+      item.addEventListener("click", () => show(place));
       return item;
     }));
     current = -1;
