@@ -26,7 +26,7 @@ MOST_UNITS = 32
 MOST_TEXT_BYTES = 512 << 20
 """Of raw text that is decoded to find the documents of a sample, about."""
 
-MOST_PAGE_BYTES = 32 << 20
+MOST_PAGE_BYTES = 16 << 20
 """Of raw text in the pages of a sample, about: line by line it takes up to twenty times that in memory."""
 
 
