@@ -79,14 +79,14 @@ def compare(
     from prox.pretrain.comparison.compare import Comparison, run_comparison
     from prox.pretrain.comparison.corpora import corpora_of
     from prox.pretrain.evaluation.suites import own_tasks, suite_tasks
-    from prox.pretrain.evaluation.texts import HeldOut
+    from prox.pretrain.evaluation.texts import held_out
 
     be_quiet()
     corpora = corpora_of(paths[:-1])
     tasks = [*suite_tasks(suite or []), *own_tasks(task or [])]
     if not tasks and not text:
         raise UsageError("nothing to compare by: give --text FILE, --suite prox, or --task FILE")
-    texts = [HeldOut(each, corpus, text_field) for each in text or []]
+    texts = held_out(text or [], corpus, text_field)
     wanted = Comparison(
         corpora=corpora,
         output=paths[-1],

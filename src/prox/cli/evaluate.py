@@ -87,13 +87,13 @@ def evaluate(
     from prox.pretrain.evaluation.models import common_context, fingerprint
     from prox.pretrain.evaluation.results import Result, Store
     from prox.pretrain.evaluation.suites import own_tasks, suite_tasks
-    from prox.pretrain.evaluation.texts import HeldOut
+    from prox.pretrain.evaluation.texts import held_out
 
     all_models = models_of(models or [], group or [])
     tasks = [*suite_tasks(suite or []), *own_tasks(task or [])]
     if not tasks and not text:
         raise UsageError("nothing to evaluate on: give --suite prox, --task FILE, or --text FILE")
-    texts = [HeldOut(each, corpus, text_field) for each in text or []]
+    texts = held_out(text or [], corpus, text_field)
     for name in all_models.names:
         fingerprint(name)  # what is no model should show before anything long begins
     tokens = common_context(all_models.names, context) if texts else 0

@@ -294,7 +294,9 @@ def _known_fields(place: Sequence[int | str]) -> list[str]:
     """The names that may stand where a wrong one was found."""
     if "policy" in place[:-1]:
         return list(PolicyFields.model_fields)
-    return list(Recipe.model_fields if len(place) == 1 else StageRecipe.model_fields)
+    if len(place) > 1:
+        return list(StageRecipe.model_fields)
+    return [name for name in Recipe.model_fields if name != "replay"]  # no recipe may say that
 
 
 def check_recipe(recipe: Recipe) -> None:

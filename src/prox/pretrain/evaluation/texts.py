@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from prox.corpora import CorpusFile, Preset, Quarantined, choose_presets, decode, find_files, read_blocks
@@ -15,13 +16,18 @@ from prox.pretrain.evaluation.results import Item, Result
 class HeldOut:
     """The documents of a file, a folder, a glob or a run of `prox refine`, read anew for each model."""
 
-    def __init__(self, path: str, corpus: str | None = None, text_field: str | None = None) -> None:
+    def __init__(
+        self, path: str, corpus: str | None = None, text_field: str | None = None, name: str | None = None
+    ) -> None:
         """Look into the files.
+
+        Args:
+            name: In results; the last part of the path, if none is given.
 
         Raises:
             UsageError: The path is wrong, or no file has a text.
         """
-        self.name = path.rstrip("/").rpartition("/")[2]
+        self.name = name or _last(path)
         self._files: Sequence[CorpusFile] = find_files(texts_of_run(path))
         presets, _ = choose_presets(self._files, corpus, text_field)
         self._presets: Mapping[str, Preset] = presets
@@ -80,3 +86,20 @@ class HeldOut:
                 for document in batch.documents:
                     keys.append(f"{len(keys)}:{hashlib.sha256(document.text.encode()).hexdigest()[:12]}")
                     yield document.text
+
+
+def held_out(paths: Sequence[str], corpus: str | None = None, text_field: str | None = None) -> list[HeldOut]:
+    """Each under the last part of its path, or under the whole path where others end in the same.
+
+    Raises:
+        UsageError: A path is wrong, or is given twice, or no file has a text.
+    """
+    paths = [path.rstrip("/") for path in paths]
+    if twice := [path for path, times in Counter(paths).items() if times > 1]:
+        raise UsageError(f"the held-out text {twice[0]} is given twice")
+    ends = Counter(map(_last, paths))
+    return [HeldOut(path, corpus, text_field, _last(path) if ends[_last(path)] == 1 else path) for path in paths]
+
+
+def _last(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]
