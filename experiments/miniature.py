@@ -12,7 +12,8 @@ place, each on the labelled pages of one half of the sites, to refine the pages 
     python experiments/miniature.py                  some hours on two cores; goes on where it was interrupted
     python experiments/miniature.py --tokens 100000 --seeds 2 --only gold          ten minutes, to see how it works
 
-The work folder keeps all corpora, runs and models; `experiments/results/` gets miniature.json and the plot.
+The work folder keeps all corpora, runs and models, and miniature.json and the plot are in its `results`; those in
+`experiments/results/` are what `--results experiments/results` has written.
 """
 
 import argparse
@@ -184,7 +185,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gold", type=Path, default=GOLD, help="(default: %(default)s)")
     parser.add_argument("--work", type=Path, default=Path("build/miniature"), help="(default: %(default)s)")
-    parser.add_argument("--results", type=Path, default=HERE / "results", help="(default: %(default)s)")
+    parser.add_argument(
+        "--results", type=Path, help="where figures and picture go (default: results in the work folder)"
+    )
     parser.add_argument("--tokens", type=int, default=1_000_000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
@@ -209,10 +212,11 @@ def main() -> None:
     report["made"]["raw"] = {name: sum(part[name] for part in parts) for name in parts[0]}
     if "gold" in names:
         report["made"]["gold"] = words(options.work / "gold.jsonl")
-    options.results.mkdir(parents=True, exist_ok=True)
+    results = options.results or options.work / "results"
+    results.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report, indent=1).replace(json.dumps(str(options.work))[1:-1], "work")
-    (options.results / "miniature.json").write_text(f"{text}\n", encoding="utf-8")
-    shutil.copy(trial / "compare.svg", options.results / "miniature.svg")
+    (results / "miniature.json").write_text(f"{text}\n", encoding="utf-8")
+    shutil.copy(trial / "compare.svg", results / "miniature.svg")
     print(table(report))
 
 

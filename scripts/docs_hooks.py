@@ -52,7 +52,7 @@ def redirected(markdown: str, page: str) -> str:
     '[card](model-card.md#limits)'
     """
     targets = {f"../{path.relative_to(ROOT)}": name for name, path in ELSEWHERE.items()}
-    targets |= {"../README.md": "index.md"}
+    targets |= {"../README.md": "index.md", "../src/prox/__init__.py": "reference/python.md"}
     if page in ELSEWHERE:
         depth = "../" * len(ELSEWHERE[page].relative_to(ROOT).parent.parts)
         targets |= {f"{depth}docs/{path.name}": path.name for path in (ROOT / "docs").glob("*.md")}

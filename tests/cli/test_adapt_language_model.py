@@ -109,3 +109,24 @@ def test_a_wrong_call_says_what_is_wrong_and_makes_nothing(prox, base, labels, t
 def test_a_base_that_is_not_there_is_told_before_anything_else(prox, base, labels, tmp_path):
     code, _, err = prox("adapt", "language-model", tmp_path / "new", "--base", tmp_path / "none", "--gold", labels)
     assert code == 2 and "there is no folder" in err
+
+
+def test_a_model_that_writes_no_usable_program_is_not_recommended(prox, base, labels, tmp_path):
+    """Story: after a training of no use, the last line and the model card said how to refine with it."""
+    options = ["--base", base, "--gold", labels, "--dialect", "refinex", "--window", "96", "--epochs", "0.1"]
+    code, out, _ = prox("adapt", "language-model", tmp_path / "new", *options, "--validation-documents", "2")
+    assert code == 0 and "do not refine with it" in out and "use it with" not in out
+    assert "noise-line F1" in out and "document F1" not in out
+    card = (tmp_path / "new/README.md").read_text()
+    assert "not one program that can be used" in card and "| noise-line F1 |" in card
+
+
+def test_prompts_that_do_not_fit_are_told_with_what_to_do(prox, base, tmp_path):
+    path = tmp_path / "labels.jsonl"
+    text = "Home | Log in\n" + "All about rivers and how they flow. " * 400
+    path.write_text(
+        "".join(json.dumps({"id": str(n), "raw_text": text, "line_labels": [1, 0]}) + "\n" for n in range(9))
+    )
+    options = ["--base", base, "--gold", path, "--window", "100000", "--validation-documents", "2"]
+    code, _, err = prox("adapt", "language-model", tmp_path / "new", *options)
+    assert code == 2 and "no training example could be made: " in err and "smaller --window" in err and "{" not in err

@@ -154,6 +154,10 @@ BEFORE = {
 """What a page takes for granted."""
 
 
+NAMED_FILE = re.compile(r"\(`(\S+\.yaml)`\):\n\n```yaml\n(.*?)^```$", re.DOTALL | re.M)
+"""A file that commands further down read."""
+
+
 # Blocks without such a comment before them are run: <!-- not run: the reason -->
 def run_blocks(page):
     return [block for block in blocks(page) if has_commands(block) and not block["why"]]
@@ -166,6 +170,8 @@ def test_a_page_can_be_followed_from_top_to_bottom(page, folder, monkeypatch):
         monkeypatch.setenv("OMP_NUM_THREADS", "1")
     if before := BEFORE.get(name_of(page)):
         call("sh", "-c", before)
+    for name, text in NAMED_FILE.findall(page.read_text(encoding="utf-8")):
+        (folder / name).write_text(text)
     for block in run_blocks(page):
         for line in lines_of(block):
             shown = call("bash", "-c", line)

@@ -110,7 +110,7 @@ def _show(record: dict[str, Any], output: str) -> None:
     if documents := record["documents"]:
         rows = [
             [
-                _NAMES[name],
+                _NAMES[name] + (" (may have seen them)" if name == "embedded" else ""),
                 f"{documents['count']:,}",
                 f"{documents[name]['keep_f1']:.3f}",
                 f"{documents[name]['auc']:.3f}",

@@ -207,7 +207,13 @@ def language_model(
 
         typer.echo(orjson.dumps(dataclasses.asdict(adapted), option=orjson.OPT_INDENT_2).decode())
         return
-    _show_scores(adapted.before, adapted.validations, adapted.scores)
+    _show_scores(adapted.before, adapted.validations, adapted.scores, level)
+    if adapted.scores.get("failure_ratio") == 1:
+        typer.echo(
+            f"→ {output}: not one of its programs can be used, so do not refine with it. More examples, more epochs, a "
+            "higher --learning-rate, or a base that has learned more may help"
+        )
+        return
     typer.echo(f"→ {output}: use it with --level {level} --refiner transformers:{output}")
 
 
@@ -244,7 +250,7 @@ class _Reporter:
 
 
 _NAMES = {
-    "f1": "document F1",
+    "f1": "document F1",  # of noise lines at chunk level
     "precision": "precision",
     "recall": "recall",
     "macro_f1": "macro F1",
@@ -289,16 +295,21 @@ def _show_data(figures: Mapping[str, Any], err: bool = False) -> None:
         typer.echo(line, err=err)
 
 
-def _show_scores(before: Mapping[str, float], validations: list[dict[str, float]], scores: Mapping[str, float]) -> None:
+def _show_scores(
+    before: Mapping[str, float], validations: list[dict[str, float]], scores: Mapping[str, float], level: str
+) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
     names = _names(scores)
+    if level == "chunk":
+        names["f1"] = "noise-line F1"
     columns = [Column(title, justify="right") for title in names.values()]
     table = Table("", *columns, title="Validation, by generation")
 
     def add(title: str, figures: Mapping[str, float]) -> None:
-        table.add_row(title, *[f"{figures[name]:.3f}" if name in figures else "–" for name in names])
+        unusable = "calls_mean" not in figures  # then there was nothing to score
+        table.add_row(title, *["–" if unusable and name == "f1" else _shown(figures.get(name)) for name in names])
 
     add("before", before)
     for each in validations:
@@ -309,6 +320,10 @@ def _show_scores(before: Mapping[str, float], validations: list[dict[str, float]
     if not console.is_terminal:
         console.width = 120
     console.print(table)
+
+
+def _shown(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def _material(options: Mapping[str, Any]) -> Any:

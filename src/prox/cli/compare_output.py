@@ -12,6 +12,9 @@ from prox.cli.tables import table_console
 from prox.readable import short
 from prox.visible import visible
 
+FEWEST_SEEDS = 3
+"""From which a verdict is given: the spread of two is one number, and as often as not far too small."""
+
 
 def show(report: Mapping[str, Any], output: str) -> None:
     """Print tables to standard output."""
@@ -52,7 +55,8 @@ def verdicts(report: Mapping[str, Any]) -> list[str]:
     for row in in_order(report):
         found: dict[str, list[str]] = {word: [] for word in words}
         for each in row["group_differences"]:
-            found[words[_verdict(each, row.get("higher_is_better", True))]].append(each["group"])
+            which = _verdict(each, row.get("higher_is_better", True)) if report["seeds"] >= FEWEST_SEEDS else 2
+            found[words[which]].append(each["group"])
         if said := [f"{', '.join(names)} {word}" for word, names in found.items() if names]:
             lines.append(f"{row['name']}: {'; '.join(said)} (95 %, {_seeds(report['seeds'])})")
     return lines
@@ -67,4 +71,6 @@ def _verdict(difference: Mapping[str, Any], higher_is_better: bool) -> int:
 
 
 def _seeds(count: int) -> str:
-    return f"{count} seeds" if count > 1 else "one seed, which tells nothing of chance"
+    if count == 1:
+        return "one seed, which tells nothing of chance"
+    return f"{count} seeds" + ("" if count >= FEWEST_SEEDS else ", too few to tell chance from a difference")

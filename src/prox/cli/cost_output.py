@@ -245,8 +245,8 @@ def _about(refining: Refining, given: Given) -> list[str]:
         if total:
             enough = f"{total * epochs:.3g} FLOPs"
         elif refining.seconds:
-            enough = f"{refining.seconds * epochs / 3600:.3g} hours of work"
-        more = f" To read each token once, so much more has to be refined: {enough}." if enough else ""
+            enough = f"{refining.seconds * epochs / 3600:.3g} hours of its work"
+        more = f" Refining enough to read each token once: {enough}." if enough else ""
         lines.append(f"The refined text has {about}, so {read}.{more}")
     lines += [f"{_named(stage)}: {stage.note}." for stage in refining.stages if stage.note]
     if total and refining.seconds:

@@ -112,7 +112,7 @@ def _show(report: "Report", output: str, refused: str) -> None:
         table.add_row(f"refused: {visible(reason)}", f"{count:,}")
     table.add_row("operations a program", f"{report.operations_mean:.2f}")
     for name, count in report.operations.most_common():
-        table.add_row(f"  {name}", f"{count:,}")
+        table.add_row(f"  {name}, in all", f"{count:,}")
     table.add_row("share of text removed", f"{report.removed_share:.1%}")
     console = Console()
     if not console.is_terminal:

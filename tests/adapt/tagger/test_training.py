@@ -95,6 +95,8 @@ def test_the_record_says_what_was_done_and_how_good_it_is_on_other_sites(from_sc
     assert record["documents"]["count"] == 80 and record["documents"]["tagger"]["auc"] > 0.9
     card = (output / "MODEL_CARD.md").read_text()
     assert f"| this one | {pages['held-back']} | 1.000 |" in card and "none: it does without" in card
+    tables = [line.count("|") for line in card.splitlines() if line.startswith(("| lines |", "| documents |", "| ---"))]
+    assert tables == [6, 6, 5, 5], "a head has as many cells as the row of dashes below it"
     assert record["fingerprint"] == load_weights(output).fingerprint
 
 

@@ -209,3 +209,13 @@ def test_only_what_chance_between_seeds_does_not_explain_is_called_better_or_wor
     assert verdicts(report) == [
         "held: gold better than raw; rules worse than raw; tagger, one cannot be told from raw (95 %, 3 seeds)"
     ]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "told"),
+    [(1, "one seed, which tells nothing of chance"), (2, "2 seeds, too few to tell chance from a difference")],
+)
+def test_of_one_or_two_seeds_nothing_is_called_better_or_worse(seeds, told):
+    """Story: two seeds that happened to lie together called the text that people had cleaned worse, with 95 %."""
+    report = {"rows": [row(("gold", 0.0475, 0.0473, 0.0478))], "suites": [], "groups": {"raw": [], "gold": []}}
+    assert verdicts(report | {"seeds": seeds}) == [f"held: gold cannot be told from raw (95 %, {told})"]

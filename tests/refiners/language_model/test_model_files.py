@@ -202,3 +202,10 @@ def test_the_essence_of_an_error_is_one_line(error: Exception, text: str) -> Non
 
 def test_a_long_cause_is_cut() -> None:
     assert len(essence(ValueError("x" * 5000))) <= LONGEST + 2
+
+
+def test_the_folder_of_a_training_is_answered_with_that_of_its_model(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    with pytest.raises(UsageError, match=rf"its model is in {tmp_path}/model: name that"):
+        check_files(str(tmp_path))

@@ -120,7 +120,11 @@ def prepare(pages: Sequence[LabelledPage], base: str, revision: str | None, mate
         split.training, writer, untouched=material.untouched, most=material.most_examples, seed=material.seed
     )
     if not made.examples:
-        raise UsageError(f"no training example could be made: {dict(made.passed)}")
+        why = "; ".join(f"{count:,} × {reason}" for reason, count in made.passed.most_common())
+        raise UsageError(
+            f"no training example could be made: {why}. A smaller --window makes shorter prompts and programs; the "
+            f"context of the base is {_context(base, revision)} tokens"
+        )
     return Prepared(family, writer, tokens, tokenizer, split, made, len(pages) - len(labelled))
 
 

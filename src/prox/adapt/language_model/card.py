@@ -16,13 +16,14 @@ def model_card(name: str, family: Family, made: Mapping[str, Any]) -> str:
         if family.level == Level.DOCUMENT
         else "writes programs that remove the noise from chunks of pages"
     )
+    of_what = "keep" if family.level == Level.DOCUMENT else "noise-line"
     rows = "\n".join(
         f"| {title} | {_shown(made['before'].get(key))} | {_shown(made['scores'].get(key))} |"
         for key, title in (
-            ("f1", "F1"),
+            ("f1", f"{of_what} F1"),
             ("precision", "precision"),
             ("recall", "recall"),
-            ("content_f1", "content-token F1"),
+            ("content_f1", "content-word F1"),
             ("auc", "AUC"),
             ("failure_ratio", "failure ratio"),
         )
@@ -53,8 +54,13 @@ prox refine INPUT OUTPUT --level {level} --refiner transformers:{_one_line(name)
 | on {data["validation_documents"]:,} validation documents, by generation | before | after |
 | --- | --- | --- |
 {rows}
-
+{_WARNING if made["scores"].get("failure_ratio") == 1 else ""}
 Scores are of documents that training did not see; what the labels are worth, and whose text it is, is not known here.
+"""
+
+
+_WARNING = """
+**It wrote not one program that can be used. Do not refine with it.**
 """
 
 

@@ -168,11 +168,11 @@ def _card(record: dict[str, Any]) -> str:
         if of_lines
     ]
     if scores:
-        scores = ["| lines | pages | noise-line F1 | macro over pages | content-word F1 |", "| --- " * 5, *scores]
+        scores = ["| lines | pages | noise-line F1 | macro over pages | content-word F1", "| --- " * 5, *scores]
     if documents := record["documents"]:
         how_split = "in cross-validation by site" if documents["by_site"] else "in cross-validation"
-        scores += ["", "| documents | number | keep-F1 | AUC |", "| --- " * 4]
-        for name, how in (("tagger", how_split), ("embedded", "as it ships")):
+        scores += ["", "| documents | number | keep-F1 | AUC", "| --- " * 4]
+        for name, how in (("tagger", how_split), ("embedded", "as it ships, which may have seen them")):
             judge = documents[name]
             figures = f"{documents['count']:,} | {judge['keep_f1']:.3f} | {judge['auc']:.3f}"
             scores.append(f"| {_NAMES[name]}, {how} | {figures}")

@@ -199,7 +199,8 @@ def fit_parts(pages: Sequence[LabelledPage], seed: int) -> dict[str, np.ndarray]
     if arrays is None:
         return None
     thresholds = choose_thresholds(real, cross_validate(pages, real, made), [page.site for page in pages])
-    log.info("parts: %d, %d of them noise; thresholds %s", len(real.parts), (real.noise == 1).sum(), thresholds)
+    shown = ["never" if each > 1 else f"{each:.2f}" for each in thresholds.tolist()]
+    log.info("parts: %d, %d of them noise; removed from %s", len(real.parts), (real.noise == 1).sum(), ", ".join(shown))
     return arrays | {"parts.thresholds": thresholds}
 
 

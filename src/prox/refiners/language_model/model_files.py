@@ -38,6 +38,8 @@ def check_files(model: str) -> None:
             raise UsageError(f"there is no file {model}")
     elif path.is_dir():
         if not (path / "config.json").is_file():
+            if (path / "model" / "config.json").is_file():
+                raise UsageError(f"the folder {model} is of a training; its model is in {path / 'model'}: name that")
             raise UsageError(
                 f"the folder {model} holds no model that can be loaded: it has no config.json. Name the folder of a "
                 "model as transformers saves it, or a .gguf file"
