@@ -65,7 +65,7 @@ def _charts(pages: Sequence[Page], record: dict[str, Any]) -> list[Chart]:
         Chart("Lines of documents", "documents by lines that are not blank", figures.line_counts(pages), both),
         Chart(
             "Words outside of sentences",
-            "documents by words in lines that do not end like a sentence",
+            "documents by words in lines that end no sentence",
             figures.loose_shares(pages),
             both,
         ),
