@@ -18,3 +18,16 @@ def test_a_long_line_is_cut_after_it_was_marked():
 def test_a_short_line_is_whole():
     ((_, _, _, pieces, refined),) = as_data(page(0, "It flies. Read more", 'normalize(" Read more")'))["lines"]
     assert pieces == [["It flies.", 1], [" Read more", 0]] and refined == "It flies."
+
+
+def test_a_line_that_is_pointed_at_is_never_left_out():
+    text = "\n".join(f"line {number}" for number in range(2_000))
+    rows = as_data(page(0, text, "remove_lines(0, 0)"), wanted=1_000)["lines"]
+    numbers = [row[0] for row in rows if row[1] != "gap"]
+    assert [number for number in numbers if 900 < number < 1_100] == list(range(997, 1_004))
+    gaps = [row[0] for row in rows if row[1] == "gap"]
+    assert len(gaps) == 2 and sum(gaps) + len(numbers) == 2_000
+    plain = as_data(page(0, text, "remove_lines(0, 0)"))["lines"]
+    assert sum(row[1] == "gap" for row in plain) == 1
+    at_the_edge = as_data(page(0, text, "remove_lines(0, 0)"), wanted=200)["lines"]
+    assert [row[0] for row in at_the_edge if row[1] != "gap"][:204] == list(range(204))

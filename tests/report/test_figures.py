@@ -28,7 +28,7 @@ def test_words_outside_of_sentences_are_counted_before_and_after():
     text = "Home | About us | Log in\nIt flies, and “never lands.”\n它从不落地。\n"
     edited, dropped = page(0, text, "remove_lines(0, 0)"), page(1, text, "drop_doc()", "dropped")
     bars = figures.loose_shares([edited, dropped])
-    assert [bar.values for bar in bars] == [(0, 1), *[(0, 0)] * 4, (2, 0), *[(0, 0)] * 4]
+    assert [bar.values for bar in bars] == [(0, 1), *[(0, 0)] * 3, (2, 0), *[(0, 0)] * 5]
 
 
 def test_scores_are_told_apart_by_what_they_led_to():
@@ -74,7 +74,15 @@ def test_prose_that_was_removed_is_told_the_least_sure_first():
         page(0, f"{prose}\nx", "remove_lines(0, 0)", scores=bytes([90, 0])),
         page(1, f"{prose}\nMenu", "remove_lines(0, 1)", scores=bytes([51, 99])),
     ]
-    assert [each.page.id for each in figures.suspicious(pages)] == ["page-1", "page-0"]
+    found = figures.removed_prose(pages)
+    assert [each.page.id for each in found.most_doubtful] == ["page-1", "page-0"]
+    assert (found.lines, found.words, found.documents) == (2, 26, 2)
+    assert len(figures.removed_prose(pages, most=1).most_doubtful) == 1
+
+
+def test_words_are_those_of_the_limits_in_every_language():
+    chinese = page(0, "雨燕从不落地，它们在飞行中进食、饮水和睡觉。\nx", "remove_lines(0, 0)")
+    assert chinese.lines[0].words > 12 and figures.removed_prose([chinese]).lines == 1
 
 
 def test_pages_without_a_line_give_no_bars():

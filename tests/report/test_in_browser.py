@@ -81,6 +81,32 @@ def test_keys_go_from_document_to_document_and_the_address_names_it(browser, pat
     assert browser.find_element(By.CSS_SELECTOR, "#document mark").text == "[9]"
 
 
+def test_the_address_follows_what_is_shown(browser, paths):
+    browser.get(f"file://{paths[0]}")
+    press(browser, "j")
+    browser.find_element(By.ID, "query").send_keys("page 7 has")
+    assert title(browser) == "page-7" and browser.current_url.endswith("#d=page-7")
+    browser.find_element(By.ID, "query").send_keys(" no such thing")
+    assert browser.current_url.endswith("#documents")
+    browser.get(f"file://{paths[0]}#d=%3Cb%3Enobody")
+    browser.refresh()
+    assert "“<b>nobody” is not among the 41 documents" in browser.find_element(By.ID, "document").text
+    assert not browser.get_log("browser")
+
+
+def test_a_link_to_a_line_shows_it_in_the_middle_of_a_long_document(browser, paths, tmp_path):
+    lines = [f"{PROSE} {number}." for number in range(3_000)]
+    lines[1_500] = "You need javascript to read this line of prose, of which nobody knows why it had to go away."
+    refine(write(tmp_path / "p.jsonl", [{"id": "long", "text": "\n".join(lines)}]), tmp_path / "out", level="chunk")
+    browser.get(f"file://{write_report(str(tmp_path / 'out'))}")
+    browser.find_element(By.CSS_SELECTOR, "#removed .wide a").click()
+    pointed = browser.find_element(By.CSS_SELECTOR, "#document .pointed")
+    assert "1500" in pointed.text and "nobody knows why" in pointed.text
+    place = pointed.rect["y"] - browser.execute_script("return window.scrollY")
+    assert 0 <= place <= browser.execute_script("return window.innerHeight")
+    assert not browser.get_log("browser")
+
+
 def test_a_hostile_document_of_a_hundred_thousand_lines_is_text(browser, paths):
     browser.get(f"file://{paths[0]}")
     browser.find_element(By.ID, "query").send_keys("window.hacked = 1")

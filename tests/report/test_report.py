@@ -234,8 +234,9 @@ def test_links_lead_to_the_document_that_they_name(tmp_path):
     _, parsed, documents = read(write_report(str(tmp_path / "out")))
     anchors = [each["anchor"] for each in documents]
     assert anchors[:4] == ["same", "same~3", "same~2", "same~4"] and len(set(anchors)) == 5
-    links = [unquote(attrs["href"][3:]) for tag, attrs in parsed.tags if attrs.get("href", "").startswith("#d=")]
-    assert sorted(links) == sorted(anchors)
+    links = [attrs["href"] for tag, attrs in parsed.tags if attrs.get("href", "").startswith("#l=")]
+    assert sorted(unquote(link.partition("d=")[2]) for link in links) == sorted(anchors)
+    assert {link.partition("&")[0] for link in links} <= {f"#l={number}" for number in range(1, 12, 2)}
 
 
 def test_long_lines_of_one_word_are_told_apart(tmp_path):

@@ -185,8 +185,11 @@ def _print_summary(result: RunResult, recipe: Recipe, report: str | None) -> Non
     console.print(f"corpus {', '.join(record['presets'])}, text in field {fields}", markup=False, highlight=False)
     if any(cost["tokens_in"] for cost in record["costs"]):
         table_console().print(_cost_table(record["costs"]))
-    for reason, count in list(record["reasons"].items())[:6]:
+    reasons = list(record["reasons"].items())
+    for reason, count in reasons[:6]:
         console.print(f"  {count:,} × {visible(reason)}", markup=False, highlight=False)
+    if more := sum(count for _, count in reasons[6:]):
+        console.print(f"  {more:,} × for {len(reasons) - 6} other reasons", highlight=False)
     for problem in result.problems[:10]:
         console.print(f"warning: {visible(problem)}", markup=False, highlight=False)
     if result.passed_over:

@@ -93,7 +93,10 @@ def _shown(status: Any) -> "Group":
     sessions = status.record["sessions"]
     if status.seconds >= 1:  # a run that has just begun has not told yet
         table.add_row("time", duration(status.seconds) + (f" in {sessions} sessions" if sessions > 1 else ""))
-    told = [f"  {count:,} × {reason}" for reason, count in report.reasons.most_common(6)]
+    reasons = report.reasons.most_common()
+    told = [f"  {count:,} × {reason}" for reason, count in reasons[:6]]
+    if more := sum(count for _, count in reasons[6:]):
+        told.append(f"  {more:,} × for {len(reasons) - 6} other reasons")
     told += [f"failed: {unit}: {reason}" for unit, reason in list(status.failed_units.items())[:6]]
     told += [f"error: {status.record['error']}"] if status.record.get("error") else []
     told += [f"warning: {problem}" for problem in report.problems[:6]]

@@ -17,6 +17,8 @@ MOST_CHARACTERS = 16_000
 LONGEST_LINE = 1_500
 LONGEST_PROGRAM = 4_000
 LONGEST_ID = 300
+AROUND = 3
+"""Lines before and behind one that is pointed at."""
 
 
 def chosen(pages: Sequence[Page], worrying: Iterable[Suspicious], most: int = MOST_PAGES) -> list[Page]:
@@ -46,8 +48,12 @@ def anchored(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return documents
 
 
-def as_data(page: Page) -> dict[str, Any]:
-    """For JSON: no control character and no bidi control is in it."""
+def as_data(page: Page, wanted: int | None = None) -> dict[str, Any]:
+    """For JSON: no control character and no bidi control is in it.
+
+    Args:
+        wanted: The number of a line that is not to be left out, wherever it stands.
+    """
     return {
         "id": _shown(page.id, LONGEST_ID),
         "decision": page.decision,
@@ -61,18 +67,22 @@ def as_data(page: Page) -> dict[str, Any]:
         "operations": sorted(set(page.operations)),
         "failures": [_shown(each, LONGEST_ID) for each in page.failures[:10]],
         "program": "\n".join(visible(line) for line in _cut(page.program, LONGEST_PROGRAM).split("\n")),
-        "lines": None if page.lines is None else _lines(page.lines),
+        "lines": None if page.lines is None else _lines(page.lines, wanted),
     }
 
 
-def _lines(lines: Sequence[Line]) -> list[list[Any]]:
-    """Rows: number, fate, score, raw text or its pieces, refined text; in the middle of a long document, a gap."""
+def _lines(lines: Sequence[Line], wanted: int | None) -> list[list[Any]]:
+    """Rows: number, fate, score, raw text or its pieces, refined text; in the middle of a long document, gaps."""
     head = _as_many(lines, MOST_LINES // 2, MOST_CHARACTERS // 2)
     rest = lines[head:]
     tail = _as_many(rest[::-1], MOST_LINES // 2, MOST_CHARACTERS // 2)
     rows = [_row(line) for line in lines[:head]]
-    if head + tail < len(lines):
-        rows.append([len(lines) - head - tail, "gap", None, ""])
+    left_out = rest[: len(rest) - tail]
+    place = next((place for place, line in enumerate(left_out) if line.number == wanted), None)
+    first, last = (len(left_out), len(left_out)) if place is None else (max(0, place - AROUND), place + AROUND + 1)
+    for gap, shown in ((left_out[:first], left_out[first:last]), (left_out[last:], [])):
+        rows += [[len(gap), "gap", None, ""]] if gap else []
+        rows += map(_row, shown)
     return rows + [_row(line) for line in rest[len(rest) - tail :]]
 
 

@@ -110,11 +110,15 @@ def _head(sample: Sample, pairs: Sequence[Pair], side: int) -> dict[str, Any]:
     words = sum(page.words_before for page in pages)
     return {
         "output": sample.status.record["recipe"]["output"],
-        "stages": [f"{cost['stage']} ({cost['level']}s)" for cost in sample.status.record["costs"]],
+        "stages": [f"{cost['stage']} ({cost['level']}s{_threshold(cost)})" for cost in sample.status.record["costs"]],
         "decisions": Counter(page.decision for page in pages),
         "left": sum(page.words_after for page in pages) / words if words else 1.0,
         "only": sum(pair.only[side] for pair in pairs),
     }
+
+
+def _threshold(cost: dict[str, Any]) -> str:
+    return "" if cost.get("threshold") is None else f", threshold {cost['threshold']:g}"
 
 
 def _lines(pairs: Sequence[Pair], side: int) -> list[Frequent]:

@@ -149,7 +149,8 @@ def _of_domains(domains: Sequence[Group], share: float) -> list[Concern]:
     names = ", ".join(f"{group.name} ({group.documents:,})" for group in whole[:5])
     return [
         Concern(
-            f"Every document of the sample was dropped from: {names}{' and others' if len(whole) > 5 else ''}.",
+            f"Every document of the sample was dropped from: {names}{_others(len(whole) - 5)} "
+            f"(of domains with {WHOLE_DOMAIN} documents or more).",
             "Spam, perhaps, or a kind of page that the refiner does not know. Filter the documents below by domain.",
         )
     ]
@@ -157,25 +158,29 @@ def _of_domains(domains: Sequence[Group], share: float) -> list[Concern]:
 
 def _of_languages(languages: Sequence[Group], share: float) -> list[Concern]:
     known = [group for group in languages if group.documents >= FEWEST]
-    if len(known) < 2:
+    apart = [group for group in known if group.drop_share > share + 0.15 and group.drop_share > 1.5 * share]
+    if len(known) < 2 or not apart:
         return []
+    names = ", ".join(f"“{group.name}” ({group.drop_share:.0%} of {group.documents:,})" for group in apart[:5])
     return [
         Concern(
-            f"Documents in “{group.name}” are dropped more often than others: {group.drop_share:.0%} of "
-            f"{group.documents:,}, against {share:.0%} of all.",
-            "A judge that was taught in another language says little here. --level chunk edits lines and drops none.",
+            f"Some languages are dropped more often than others: {names}{_others(len(apart) - 5)}, against {share:.0%} "
+            "of all documents of the sample.",
+            "A judge or rule that was made for another language says little here. --level chunk only edits lines.",
         )
-        for group in known
-        if group.drop_share > share + 0.15 and group.drop_share > 1.5 * share
     ]
+
+
+def _others(more: int) -> str:
+    return f" and {more:,} more" if more > 0 else ""
 
 
 def _of_files(files: Sequence[Group]) -> list[Concern]:
     known = [group for group in files if group.documents >= FEWEST]
-    words = sum(group.words_before for group in known)
+    words = sum(group.words_before for group in files)
     if len(known) < 2 or not words:
         return []
-    left = sum(group.words_after for group in known) / words
+    left = sum(group.words_after for group in files) / words
     apart = [group for group in known if abs(group.left - left) > DRIFT]
     apart.sort(key=lambda group: -abs(group.left - left))
     if not apart:
@@ -183,7 +188,7 @@ def _of_files(files: Sequence[Group]) -> list[Concern]:
     names = ", ".join(f"{group.name.rpartition('/')[2]} ({group.left:.0%})" for group in apart[:5])
     return [
         Concern(
-            f"Parts of the corpus differ: {left:.0%} of the words are left, but of {names}.",
+            f"Parts of the corpus differ: {left:.0%} of the words are left, but of {names}{_others(len(apart) - 5)}.",
             "Another kind of text, or another extractor. One refiner may not suit both.",
         )
     ]

@@ -284,8 +284,23 @@ def frequent_strings(pages: Sequence[Page]) -> list[Frequent]:
     return [Frequent(text[:LONGEST_SHOWN], count, times[text]) for text, count in documents.most_common(MOST_GROUPS)]
 
 
-def suspicious(pages: Sequence[Page], most: int = 2 * MOST_GROUPS) -> list[Suspicious]:
-    """Removed lines that read like prose: the least sure first, then the longest; one of each page."""
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """Lines that read like prose and that edits removed.
+
+    Attributes:
+        documents: In which there are any.
+        most_doubtful: The least sure first, then the longest; one of each page, and not of all.
+    """
+
+    lines: int
+    words: int
+    documents: int
+    most_doubtful: tuple[Suspicious, ...]
+
+
+def removed_prose(pages: Sequence[Page], most: int = 2 * MOST_GROUPS) -> Prose:
+    lines = words = 0
     found = []
     for page in pages:
         if page.decision == "dropped" or page.lines is None:
@@ -295,9 +310,11 @@ def suspicious(pages: Sequence[Page], most: int = 2 * MOST_GROUPS) -> list[Suspi
             for line in page.lines
             if line.fate == "removed" and line.words >= PROSE_WORDS and _ENDS_A_SENTENCE(line.raw)
         ]
+        lines += len(own)
+        words += sum(each.words for each in own)
         if own:
             found.append(min(own, key=_doubt))
-    return sorted(found, key=_doubt)[:most]
+    return Prose(lines, words, len(found), tuple(sorted(found, key=_doubt)[:most]))
 
 
 def _doubt(each: Suspicious) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from prox.document import split_lines
 from prox.program import InsertLine, Operation, Policy, Program, RemoveLines, Replace, ReplaceOnce, execute
+from prox.program.policy import count_words
 
 Fate = Literal["kept", "removed", "changed", "added"]
 
@@ -27,7 +28,7 @@ class Line:
     Attributes:
         number: Of the raw document, from 0; -1 for an added line.
         refined: What is left of it; "" where it was removed.
-        words, words_left: Before and after.
+        words, words_left: Before and after, as the limits of programs count them.
         score: Its noise score in per cent, if the refiner gives one.
     """
 
@@ -120,8 +121,8 @@ def lines_of(text: str, program: Program, decision: str, scores: bytes | None) -
 
     def line(number: int, fate: Fate, refined: str) -> Line:
         score = scores[number] if scores is not None and number < len(scores) else None
-        words = len(raw[number].split())
-        left = words if fate == "kept" else len(refined.split())
+        words = count_words(raw[number])
+        left = words if fate == "kept" else count_words(refined)
         return Line(number, fate, raw[number], refined, words, left, score)
 
     if decision == "dropped":
@@ -138,7 +139,7 @@ def lines_of(text: str, program: Program, decision: str, scores: bytes | None) -
     added: dict[int, list[Line]] = {}
     for operation in sorted(_of(InsertLine, program), key=lambda each: each.place):
         new = split_lines(operation.text)
-        added.setdefault(operation.after, []).extend(Line(-1, "added", "", each, 0, len(each.split())) for each in new)
+        added.setdefault(operation.after, []).extend(Line(-1, "added", "", each, 0, count_words(each)) for each in new)
     lines = added.get(-1, [])
     for number, each in enumerate(raw):
         if number in removed:

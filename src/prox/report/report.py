@@ -33,9 +33,10 @@ def report_html(sample: Sample) -> bytes:
     pages = figures.refined_pages(sample.pages)
     domains = figures.groups(pages, lambda page: page.domain)
     languages = figures.groups(pages, lambda page: page.language)
-    doubtful = figures.suspicious(pages)
-    shown = chosen(sample.pages, doubtful)
-    documents = anchored([as_data(page) for page in shown])
+    prose = figures.removed_prose(pages)
+    shown = chosen(sample.pages, prose.most_doubtful)
+    pointed_at = {each.page.key: each.line.number for each in prose.most_doubtful}
+    documents = anchored([as_data(page, pointed_at.get(page.key)) for page in shown])
     record = sample.status.record
     return render(
         "report.html",
@@ -49,7 +50,8 @@ def report_html(sample: Sample) -> bytes:
         groups=_groups(domains, languages, sample.files),
         frequent=figures.frequent_removals(pages),
         strings=figures.frequent_strings(pages),
-        suspicious=doubtful,
+        prose=prose,
+        refined=len(pages),
         anchors={page.key: each["anchor"] for page, each in zip(shown, documents, strict=True)},
         operation_kinds=figures.operation_kinds(pages),
         failure_kinds=figures.failure_kinds(pages),
@@ -61,8 +63,15 @@ def _charts(pages: Sequence[Page], record: dict[str, Any]) -> list[Chart]:
     both = ("before", "after")
     keep, noise = _threshold(record, "document"), _threshold(record, "chunk")
     all_of_them = (
-        Chart("Length of documents", "documents by words", figures.lengths(pages), both),
-        Chart("Lines of documents", "documents by lines that are not blank", figures.line_counts(pages), both),
+        Chart(
+            "Length of documents", "documents by words; dropped ones are not there after", figures.lengths(pages), both
+        ),
+        Chart(
+            "Lines of documents",
+            "documents by lines that are not blank, in the same way",
+            figures.line_counts(pages),
+            both,
+        ),
         Chart(
             "Words outside of sentences",
             "documents by words in lines that end no sentence",

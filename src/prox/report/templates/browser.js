@@ -32,9 +32,9 @@
       select.append(option);
     }
     if (!counts.size) select.parentElement.hidden = true;
-    select.addEventListener("change", choose);
+    select.addEventListener("change", () => choose(true));
   }
-  find("query").addEventListener("input", choose);
+  find("query").addEventListener("input", () => choose(true));
   find("filters").addEventListener("submit", (event) => event.preventDefault());
 
   const textOf = (each) => {
@@ -54,7 +54,7 @@
     return `${each.before.toLocaleString("en")} → ${left.map((words) => words.toLocaleString("en")).join(" / ")} words`;
   };
 
-  function choose() {
+  function choose(asked = false) {
     const query = find("query").value.trim().toLowerCase();
     shown = documents.filter((each) =>
       Object.entries(filters).every(([name, select]) => !select.value || values(each, name).includes(select.value)) &&
@@ -69,8 +69,11 @@
       return item;
     }));
     current = -1;
-    if (shown.length) show(Math.max(0, shown.findIndex((each) => each.decision === "edited")), false);
-    else view.replaceChildren(make("p", documents.length ? "No document fits these filters." : "There are no documents in this sample."));
+    if (shown.length) show(Math.max(0, shown.findIndex((each) => each.decision === "edited")), asked);
+    else {
+      view.replaceChildren(make("p", documents.length ? "No document fits these filters." : "There are no documents in this sample."));
+      if (asked) history.replaceState(null, "", "#documents");
+    }
   }
 
   function show(place, named = true) {
@@ -125,6 +128,7 @@
 
   function line([number, fate, score, raw, refined], dropped) {
     const row = make("tr", null, dropped ? "dropped-line" : fate);
+    if (fate !== "gap") row.dataset.line = number;
     if (fate === "gap") {
       const cell = make("td", `… ${number.toLocaleString("en")} more lines`);
       cell.colSpan = 4;
@@ -150,9 +154,9 @@
   }
 
   function named() {
-    const match = /^#d=(.*)$/.exec(location.hash);
+    const match = /^#(?:l=(-?[0-9]+)&)?d=(.*)$/.exec(location.hash);
     if (!match) return;
-    let id = match[1];
+    let id = match[2];
     try { id = decodeURIComponent(id); } catch { return; }
     if (!shown.some((each) => each.anchor === id)) {
       for (const select of Object.values(filters)) select.value = "";
@@ -160,9 +164,16 @@
       choose();
     }
     const place = shown.findIndex((each) => each.anchor === id);
-    if (place >= 0) {
-      show(place, false);
-      find("documents").scrollIntoView();
+    find("documents").scrollIntoView();
+    if (place < 0) {
+      view.replaceChildren(make("p", `“${id}” is not among the ${documents.length} documents of this page.`));
+      return;
+    }
+    show(place, false);
+    const pointed = match[1] && view.querySelector(`tr[data-line="${match[1]}"]`);
+    if (pointed) {
+      pointed.classList.add("pointed");
+      pointed.scrollIntoView({ block: "center" });
     }
   }
 
@@ -179,6 +190,7 @@
     else if (event.key === "/") find("query").focus();
     else return;
     event.preventDefault();
+    if (event.key !== "/") view.scrollIntoView({ block: "nearest" });
   });
   window.addEventListener("hashchange", named);
   choose();
