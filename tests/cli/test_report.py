@@ -47,7 +47,14 @@ def test_a_run_says_which_corpus_and_field_it_read_and_where_there_was_nothing(p
     assert "corpus plain, text in field text\n" in out and "no records" not in out
     (tmp_path / "empty.jsonl").touch()
     code, out, _ = prox("refine", tmp_path / "empty.jsonl", tmp_path / "none", "--refiner", "rules:c4")
-    assert code == 0 and "warning: the input holds no records" in out
+    assert code == 0 and "warning: the input holds no records" in out and "look: " not in out
+
+
+def test_what_should_worry_is_said_at_the_end_of_a_run(prox, tmp_path):
+    path = tmp_path / "p.jsonl"
+    path.write_text("".join(json.dumps({"id": str(n), "text": "Home\n"}) + "\n" for n in range(40)))
+    code, out, _ = prox("refine", path, tmp_path / "out", "--refiner", "rules:c4")
+    assert code == 0 and "look: 100% of the documents were dropped.\n" in out
 
 
 def test_names_do_not_steer_the_terminal(prox, tmp_path):

@@ -282,7 +282,7 @@ def test_runs_that_cut_the_input_in_other_units_are_compared(tmp_path, name):
         refine(tmp_path / name, tmp_path / output, level="chunk", unit_documents=units)
     for first, second in (("one", "many"), ("many", "one")):
         html, _, _ = read(write_comparison(str(tmp_path / first), str(tmp_path / second)))
-        paired = re.search(r"<b>([\d,]+)</b><span>documents in both samples", html)
+        paired = re.search(r"<b>([\d,]+)</b><span>documents in both, a sample", html)
         assert int(paired[1].replace(",", "")) > 0.9 * MOST_DOCUMENTS and "<b>0</b><span>of them are" in html
 
 
@@ -291,6 +291,16 @@ def test_copies_in_a_corpus_are_paired_in_their_order(tmp_path):
     for output in ("one", "two"):
         refine(source, tmp_path / output, level="chunk")
     assert "<b>5</b><span>documents in both" in write_and_read(tmp_path / "one", tmp_path / "two")
+
+
+def test_a_comparison_tells_thresholds_and_reasons(tmp_path):
+    source = write(tmp_path / "pages.jsonl", records(40))
+    refine(source, tmp_path / "low", "tagger", level="chunk", noise_threshold=0.25)
+    refine(source, tmp_path / "c4")
+    html, _, documents = read(write_comparison(str(tmp_path / "low"), str(tmp_path / "c4")))
+    assert "tagger (chunks, threshold 0.25)" in html
+    dropped = [each for each in documents if each["decision"] == "edited / dropped"]
+    assert dropped and all(each["reason"].startswith("second: ") for each in dropped)
 
 
 def write_and_read(first, second):

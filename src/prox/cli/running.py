@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -100,27 +101,29 @@ def run(recipe: Recipe, as_json: bool, start_over: bool = False, despite_changes
             highlight=False,
         )
         raise typer.Exit(1) from None
-    report = _write_report(recipe.output)
+    report, worries = _write_report(recipe.output)
     if as_json:
         import orjson
 
         sys.stdout.write(orjson.dumps(result.record, option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
-        _print_summary(result, recipe, report)
+        _print_summary(result, recipe, report, worries)
     decisions = result.record["decisions"]
     if decisions[QUARANTINED] and decisions[QUARANTINED] == result.record["records"]:
         raise RunError(f"not one record could be refined; {recipe.output}/quarantine has them all, with the reasons")
 
 
-def _write_report(output: str) -> str | None:
-    """The page about the run; whatever it fails at, the run is done and not to be failed by it."""
-    from prox.report.report import write_report
+def _write_report(output: str) -> tuple[str | None, list[str]]:
+    """The page about the run, and its concerns; whatever it fails at, the run is done and not to be failed by it."""
+    from prox.report.report import concerns_of, write_report
+    from prox.report.sample import sample_run
 
     try:
-        return write_report(output)
+        sample = sample_run(output)
+        return write_report(output, sample=sample), [each.title for each in concerns_of(sample)]
     except Exception as error:
         sys.stderr.write(f"warning: no report was written: {visible(str(error))}\n")
-        return None
+        return None, []
 
 
 def _end_like_an_interrupt(*signals: signal.Signals) -> None:
@@ -160,7 +163,7 @@ def _line(progress: RunProgress) -> str:
     return f"{rate:.1f} MB/s, units {progress.units_done:,}/{progress.units:,}{decisions}{more}"
 
 
-def _print_summary(result: RunResult, recipe: Recipe, report: str | None) -> None:
+def _print_summary(result: RunResult, recipe: Recipe, report: str | None, worries: Sequence[str]) -> None:
     console = Console()
     record = result.record
     total = max(1, record["records"])
@@ -197,6 +200,10 @@ def _print_summary(result: RunResult, recipe: Recipe, report: str | None) -> Non
         console.print(f"passed over {len(result.passed_over)} other files: {names}", markup=False, highlight=False)
     if not record["session"]["text_bytes"] and sessions > 1:
         console.print("all of it was done before", highlight=False)
+    for worry in worries[:4]:
+        console.print(f"look: {visible(worry)}", markup=False, highlight=False)
+    if len(worries) > 4:
+        console.print(f"and {len(worries) - 4} more concerns in the report", highlight=False)
     about = f", {report} to look at" if report else ""
     console.print(f"→ {recipe.output}{about}", markup=False, highlight=False, soft_wrap=True)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from prox.corpora import write_atomically
 from prox.errors import UsageError
-from prox.report.browser import LONGEST_LINE, MOST_CHARACTERS, MOST_LINES, MOST_PAGES, anchored, as_data
+from prox.report.browser import LONGEST_ID, LONGEST_LINE, MOST_CHARACTERS, MOST_LINES, MOST_PAGES, anchored, as_data
 from prox.report.figures import LONGEST_SHOWN, MOST_GROUPS, Frequent
 from prox.report.marks import taken_out
 from prox.report.pages import Line, Page
@@ -160,6 +160,11 @@ def _data(pair: Pair) -> dict[str, Any]:
         rows.append([line.number, _who(line, other), None, visible(line.raw[:LONGEST_LINE])])
     return data | {
         "decision": f"{first.decision} / {second.decision}",
+        "reason": "; ".join(
+            f"{name}: {visible(page.reason[:LONGEST_ID])}"
+            for name, page in (("first", first), ("second", second))
+            if page.reason
+        ),
         "only": list(pair.only),
         "after": first.words_after,
         "after_second": second.words_after,

@@ -9,15 +9,18 @@ from prox.corpora import write_atomically
 from prox.report import figures
 from prox.report.browser import anchored, as_data, chosen
 from prox.report.charts import Chart
-from prox.report.concerns import concerns
+from prox.report.concerns import Concern, concerns
 from prox.report.pages import Page
 from prox.report.render import render
 from prox.report.sample import Sample, sample_run
 from prox.runs.record import REPORT_FILE
 
 
-def write_report(output: str, to: str | None = None) -> str:
+def write_report(output: str, to: str | None = None, sample: Sample | None = None) -> str:
     """Write the report of a run into its output folder, or elsewhere; where it is.
+
+    Args:
+        sample: Of this run, if it has been taken already.
 
     Raises:
         UsageError: The folder holds no run.
@@ -25,14 +28,26 @@ def write_report(output: str, to: str | None = None) -> str:
         OSError: The report cannot be written.
     """
     path = to or f"{output.rstrip('/')}/{REPORT_FILE}"
-    write_atomically(path, report_html(sample_run(output)))
+    write_atomically(path, report_html(sample or sample_run(output)))
     return path
+
+
+def concerns_of(sample: Sample) -> list[Concern]:
+    """What the report of this run begins with."""
+    pages = figures.refined_pages(sample.pages)
+    return concerns(sample.status, pages, _domains(pages), _languages(pages), sample.files)
+
+
+def _domains(pages: Sequence[Page]) -> list[figures.Group]:
+    return figures.groups(pages, lambda page: page.domain)
+
+
+def _languages(pages: Sequence[Page]) -> list[figures.Group]:
+    return figures.groups(pages, lambda page: page.language)
 
 
 def report_html(sample: Sample) -> bytes:
     pages = figures.refined_pages(sample.pages)
-    domains = figures.groups(pages, lambda page: page.domain)
-    languages = figures.groups(pages, lambda page: page.language)
     prose = figures.removed_prose(pages)
     shown = chosen(sample.pages, prose.most_doubtful)
     pointed_at = {each.page.key: each.line.number for each in prose.most_doubtful}
@@ -45,9 +60,9 @@ def report_html(sample: Sample) -> bytes:
         record=record,
         sample=sample,
         known_flops=sum(cost["flops"] or 0 for cost in record["costs"]),
-        concerns=concerns(sample.status, pages, domains, languages, sample.files),
+        concerns=concerns_of(sample),
         charts=_charts(pages, record),
-        groups=_groups(domains, languages, sample.files),
+        groups=_groups(_domains(pages), _languages(pages), sample.files),
         frequent=figures.frequent_removals(pages),
         strings=figures.frequent_strings(pages),
         prose=prose,
