@@ -165,6 +165,7 @@ def _data(pair: Pair) -> dict[str, Any]:
             for name, page in (("first", first), ("second", second))
             if page.reason
         ),
+        "score": None,  # it would be that of one of the two
         "only": list(pair.only),
         "after": first.words_after,
         "after_second": second.words_after,
