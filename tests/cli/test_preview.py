@@ -137,6 +137,12 @@ def test_no_line_is_wider_than_the_terminal(width):
     assert max(cell_len(line) for line in out.splitlines()) <= width
 
 
+@pytest.mark.parametrize("id", ["http://example.org/" + "x" * 200, "鳥" * 200])
+def test_of_a_long_id_the_end_is_cut_and_not_the_figures(id):
+    first = shown(refined("word\nx", "x", RemoveLines(0, 0), id=id), width=60).splitlines()[0]
+    assert first.startswith(id[:10]) and "… · edited · 3 → 2 words" in first and cell_len(first) <= 60
+
+
 @pytest.mark.parametrize("full", [False, True])
 def test_long_documents_are_shortened_unless_asked_for(full):
     text = "\n".join(f"line {i}" for i in range(1000))

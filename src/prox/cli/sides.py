@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
@@ -26,8 +27,7 @@ def show(entry: Refined | Quarantined, console: Console, full: bool = False) -> 
         place = f"{entry.file}, record {entry.record}: {entry.reason}"
         console.print(Panel(Text(visible(place)), title="quarantined", border_style="magenta"))
         return
-    title = f"{entry.document.id} · {entry.decision} · {entry.words_before:,} → {entry.words_after:,} words"
-    console.rule(Text(visible(title), style="bold"), align="left")
+    console.rule(_title(entry, console.width), align="left")
     table = Table(expand=True, box=None, padding=(0, 1), show_edge=False)
     scored = any(stage.line_scores is not None for stage in entry.stages)
     table.add_column("noise" if scored else "", justify="right", style="dim", no_wrap=True)
@@ -48,6 +48,14 @@ def show(entry: Refined | Quarantined, console: Console, full: bool = False) -> 
         )
     )
     console.print()
+
+
+def _title(entry: Refined, width: int) -> Text:
+    """Where there is no room, it is the id that is cut, and not the figures."""
+    facts = f" · {entry.decision} · {entry.words_before:,} → {entry.words_after:,} words"
+    title = Text(visible(entry.document.id), style="bold")
+    title.truncate(max(8, width - cell_len(facts) - 4), overflow="ellipsis")
+    return title.append(facts)
 
 
 def _rows(entry: Refined, most: int | None) -> list[Row]:
