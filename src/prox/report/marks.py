@@ -11,16 +11,20 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 
-LONGEST_MATCHED = 600
-"""Characters of a line, of both sides together, in which difflib looks for what stays: it takes quadratic time."""
+MOST_PAIRS = 2_000
+"""Pairs of equal characters, one of either side, that difflib is given for a line: its time is up to their square."""
 
 _WORDS_OF = re.compile(r"\S+|\s+").findall
 
 Piece = tuple[str, bool]
 
 
-def marked(raw: str, refined: str) -> list[Piece]:
+def marked(raw: str, refined: str, most_pairs: int = MOST_PAIRS) -> list[Piece]:
     """Pieces of a raw line in order, and whether each is still there.
+
+    Args:
+        most_pairs: 0 looks at no characters: of words that others have replaced, all is gone between what both share
+            at their ends.
 
     >>> marked("Ten months. Read more", "Ten months.")
     [('Ten months.', True), (' Read more', False)]
@@ -28,7 +32,7 @@ def marked(raw: str, refined: str) -> list[Piece]:
     start, end = _common_ends(raw, refined)
     pieces = [
         (raw[:start], True),
-        *_between(raw[start : len(raw) - end], refined[start : len(refined) - end]),
+        *_between(raw[start : len(raw) - end], refined[start : len(refined) - end], most_pairs),
         (raw[len(raw) - end :], True),
     ]
     runs = groupby((piece for piece in pieces if piece[0]), key=lambda piece: piece[1])
@@ -37,7 +41,7 @@ def marked(raw: str, refined: str) -> list[Piece]:
 
 def taken_out(raw: str, refined: str) -> list[str]:
     """The stretches of a changed line that are gone, if words only went: what stands between what is left."""
-    return [piece.strip() for piece, kept in marked(raw, refined) if not kept and piece.strip()]
+    return [piece.strip() for piece, kept in marked(raw, refined, 0) if not kept and piece.strip()]
 
 
 def _common_ends(one: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
@@ -48,10 +52,9 @@ def _common_ends(one: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
     return start, next((place for place in range(most) if one[-1 - place] != other[-1 - place]), most)
 
 
-def _between(left: str, right: str) -> Iterator[Piece]:
+def _between(left: str, right: str, room: int) -> Iterator[Piece]:
     words, others = _WORDS_OF(left), _WORDS_OF(right)
     fixed = [(-1, -1), *_fixed_points(words, others), (len(words), len(others))]
-    room = LONGEST_MATCHED
     for (place, its_place), (next_place, its_next) in pairwise(fixed):
         own, other = words[place + 1 : next_place], others[its_place + 1 : its_next]
         pieces = _in_order(own, other)
@@ -103,11 +106,12 @@ def _in_order(own: Sequence[str], other: Sequence[str]) -> list[Piece] | None:
 
 
 def _by_characters(own: str, other: str, room: int) -> tuple[list[Piece], int]:
-    """Pieces of `own`, and how many characters difflib was given, at most so many."""
+    """Pieces of `own`, and how many pairs of equal characters difflib was given, at most so many."""
     start, end = _common_ends(own, other)
     middle, its_middle = own[start : len(own) - end], other[start : len(other) - end]
     between = [(middle, False)]
-    taken = len(middle) + len(its_middle) if middle and its_middle else 0
+    counts = Counter(its_middle)
+    taken = sum(count * counts[character] for character, count in Counter(middle).items())
     if taken > room:
         taken = 0
     elif taken:
