@@ -277,7 +277,8 @@ def test_what_is_no_file_is_no_part(tmp_path):
     (tmp_path / "dead.parquet").symlink_to(tmp_path / "gone")
     with pytest.raises(UsageError, match="holds no stored programs"):
         StoredRefiner(str(tmp_path), Level.DOCUMENT)
-    write_table(tmp_path / "mine.parquet", **table())
+    write_table(tmp_path / "elsewhere", **table())
+    (tmp_path / "mine.parquet").symlink_to(tmp_path / "elsewhere")  # a live link is a part
     assert not ask(StoredRefiner(str(tmp_path), Level.DOCUMENT, True), ("7", "menu\nx"))[0].errors
 
 

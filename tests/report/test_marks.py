@@ -30,11 +30,23 @@ def test_one_line_may_have_become_any_other(words, others):
     check("".join(words), "".join(others))
 
 
-@given(WORDS, st.data())
-def test_where_words_only_went_all_that_is_left_stays(words, data):
-    left = "".join(word for word in words if data.draw(st.booleans()))
-    pieces = check("".join(words), left)
-    assert sum(len(piece) for piece, stays in pieces if stays) <= len(left)
+@given(st.lists(st.tuples(st.sampled_from(["a", "|", "swift", "never", "lands", "[1]"]), st.booleans()), max_size=30))
+def test_where_words_only_went_all_that_is_left_stays(words):
+    left = " ".join(word for word, stays in words if stays)
+    pieces = check(" ".join(word for word, _ in words), left)
+    assert sum(len(piece) for piece, stays in pieces if stays) == len(left)
+
+
+@pytest.mark.parametrize(
+    ("raw", "gone"),
+    [
+        (f"Rank x {' '.join(f'| {number % 97}[1]' for number in range(100))} z", "[1]"),
+        (f"It begins. {'The swift never lands, they say.[2] ' * 20}It ends.", "[2]"),
+    ],
+)
+def test_what_was_attached_to_words_that_repeat_is_marked_alone(raw, gone):
+    pieces = check(raw, raw.replace(gone, ""))
+    assert [piece for piece, stays in pieces if not stays] == [gone] * raw.count(gone)
 
 
 def test_of_a_long_line_only_what_is_gone_is_marked():

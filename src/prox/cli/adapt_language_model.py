@@ -208,7 +208,7 @@ def language_model(
         typer.echo(orjson.dumps(dataclasses.asdict(adapted), option=orjson.OPT_INDENT_2).decode())
         return
     _show_scores(adapted.before, adapted.validations, adapted.scores, level)
-    if adapted.scores.get("failure_ratio") == 1:
+    if "calls_mean" not in adapted.scores:  # there was nothing to score
         typer.echo(
             f"→ {output}: not one of its programs can be used, so do not refine with it. More examples, more epochs, a "
             "higher --learning-rate, or a base that has learned more may help"

@@ -149,7 +149,7 @@ def _find(given: str) -> tuple[list[CorpusFile], list[str]]:
         if (run := _run_among(passed)) is not None:
             folder, has_texts = run
             itself = "is" if _full_path(fs, path).rstrip("/") == folder else f"holds {folder},"
-            texts = f"its texts are in {folder}/text" if has_texts else "it has no texts: its input had none to keep"
+            texts = f"its texts are in {folder}/text" if has_texts else "it has no texts: nothing was kept"
             raise UsageError(f"{given} {itself} the output of a run, which is no corpus; {texts}")
         raise UsageError(f"{given} holds no file that prox reads ({ENDINGS}). {_listing(passed)}")
     return found, passed

@@ -61,7 +61,9 @@ class StoredRefiner:
         if self._fs.isfile(path) and _is_part(path):
             return [path]
         entries = self._fs.ls(path, detail=True) if self._fs.isdir(path) else []
-        parts = sorted(entry["name"] for entry in entries if entry["type"] == "file" and _is_part(entry["name"]))
+        # A link to a file is no "file" to fsspec, and a dead one or a folder is none to anybody.
+        names = [entry["name"] for entry in entries if entry["type"] != "directory" and _is_part(entry["name"])]
+        parts = sorted(name for name in names if self._fs.isfile(name))
         others = [name for name in map(_last, parts) if not name.startswith("part-")]
         if 0 < len(others) < len(parts):
             raise UsageError(

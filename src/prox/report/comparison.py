@@ -139,7 +139,7 @@ def _only_of(own: Line, other: Line) -> list[str]:
         return [own.raw.strip()] if other.fate != "removed" and own.raw.strip() else []
     if own.fate != "changed" or other.fate == "removed" or own.refined == other.refined:
         return []
-    others = taken_out(other.raw, other.refined)
+    others = set(taken_out(other.raw, other.refined))
     return [text for text in taken_out(own.raw, own.refined) if text not in others]
 
 

@@ -1,13 +1,13 @@
 """Which pieces of a changed line are gone.
 
-In time that grows with the line, not with its square: words that both sides have once are the fixed points, what lies
-between two of them is matched in order, and only a short rest is looked at character by character.
+In time that grows with the line, not with its square: words that both sides have equally often are the fixed points,
+what lies between two of them is matched in order, and only a short rest is looked at character by character.
 """
 
 import difflib
 import re
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 
@@ -67,14 +67,13 @@ def _between(left: str, right: str, room: int) -> Iterator[Piece]:
 
 
 def _fixed_points(words: Sequence[str], others: Sequence[str]) -> list[tuple[int, int]]:
-    """Places of words that stand once on either side, as many as are in the same order: patience sorting."""
-    counts, its_counts = Counter(words), Counter(others)
-    its_places = {word: place for place, word in enumerate(others)}
-    pairs = [
-        (place, its_places[word])
-        for place, word in enumerate(words)
-        if counts[word] == 1 == its_counts[word] and not word.isspace()
-    ]
+    """Places of words that stand equally often on either side, as many as are in the same order: patience sorting."""
+    counts = Counter(words)
+    its_places: defaultdict[str, list[int]] = defaultdict(list)
+    for place, word in enumerate(others):
+        its_places[word].append(place)
+    same = {word: iter(its) for word, its in its_places.items() if counts[word] == len(its) and not word.isspace()}
+    pairs = [(place, next(same[word])) for place, word in enumerate(words) if word in same]
     tops: list[int] = []
     ends: list[int] = []
     before: list[int | None] = []

@@ -143,7 +143,9 @@ class _Run:
                 done.append(_Done(entry.file_number, entry.number, entry.report.records, entry.report.text_bytes))
                 own = _as_group(plan.numbers[entry.file_number].file.shown, entry.report)
                 files[own.name] = files[own.name] + own if own.name in files else own
-        return cls(output, status, plan, sorted(done), tuple(largest_first(files.values())))
+        return cls(
+            output, status, plan, sorted(done), tuple(largest_first(own for own in files.values() if own.documents))
+        )
 
     def unit(self, done: _Done) -> Unit:
         return self.plan.numbers[done.file_number].unit(done.number)

@@ -54,7 +54,7 @@ prox refine INPUT OUTPUT --level {level} --refiner transformers:{_one_line(name)
 | on {data["validation_documents"]:,} validation documents, by generation | before | after |
 | --- | --- | --- |
 {rows}
-{_WARNING if made["scores"].get("failure_ratio") == 1 else ""}
+{_WARNING if "calls_mean" not in made["scores"] else ""}
 Scores are of documents that training did not see; what the labels are worth, and whose text it is, is not known here.
 """
 
