@@ -106,7 +106,7 @@ def texts_of_run(given: str) -> str:
     path = path.rstrip("/")
     try:
         is_run = fs.isdir(path) and fs.exists(f"{path}/{RUN_FILE}") and fs.isdir(f"{path}/programs")
-        has_text = is_run and fs.isdir(f"{path}/text")
+        has_text = is_run and fs.isdir(f"{path}/text") and bool(fs.ls(f"{path}/text", detail=False))
     except Exception:  # storage libraries raise errors of their own kinds; find_files names the path with them
         return given
     if is_run and not has_text:
