@@ -10,7 +10,8 @@ from prox.report.report import write_report
 
 webdriver = pytest.importorskip("selenium.webdriver")
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import Select
+from selenium.webdriver.support.expected_conditions import presence_of_element_located
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -100,7 +101,8 @@ def test_a_link_to_a_line_shows_it_in_the_middle_of_a_long_document(browser, pat
     refine(write(tmp_path / "p.jsonl", [{"id": "long", "text": "\n".join(lines)}]), tmp_path / "out", level="chunk")
     browser.get(f"file://{write_report(str(tmp_path / 'out'))}")
     browser.find_element(By.CSS_SELECTOR, "#removed .wide a").click()
-    pointed = browser.find_element(By.CSS_SELECTOR, "#document .pointed")
+    shown = presence_of_element_located((By.CSS_SELECTOR, "#document .pointed"))
+    pointed = WebDriverWait(browser, 30).until(shown)  # the page hears of a new address after the click
     assert "1500" in pointed.text and "nobody knows why" in pointed.text
     place = pointed.rect["y"] - browser.execute_script("return window.scrollY")
     assert 0 <= place <= browser.execute_script("return window.innerHeight")
