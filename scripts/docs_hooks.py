@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 import prox
 from prox.cli import app
+from prox.refiners.rules import MEANINGS
 from prox.runs.recipe import PolicyFields, Recipe, StageRecipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,7 +43,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    return redirected(markdown, page.file.src_uri)
+    return redirected(markdown.replace("<!-- reasons -->", reasons()), page.file.src_uri)
 
 
 def redirected(markdown: str, page: str) -> str:
@@ -59,6 +60,12 @@ def redirected(markdown: str, page: str) -> str:
     for target, name in targets.items():
         markdown = re.sub(rf"\]\({re.escape(target)}(#[^)]*)?\)", rf"]({name}\1)", markdown)
     return markdown
+
+
+def reasons() -> str:
+    """Why rules drop documents."""
+    rows = "".join(f"| `{name}` | {meaning} |\n" for name, meaning in sorted(MEANINGS.items()))
+    return f"| reason | what it says |\n| --- | --- |\n{rows}"
 
 
 def commands() -> str:

@@ -1,6 +1,8 @@
 """Runs to report on: small corpora, really refined."""
 
 import json
+from html.parser import HTMLParser
+from pathlib import Path
 
 from prox.runs.recipe import make_recipe
 from prox.runs.refine import refine_corpus
@@ -34,3 +36,32 @@ def records(count=40):
 def refine(source, output, refiner="rules:c4", **fields):
     recipe = make_recipe(input=(str(source),), output=str(output), stages=(refiner,), workers=1, **fields)
     return refine_corpus(recipe, lambda progress: None)
+
+
+class Parsed(HTMLParser):
+    """Tags with their attributes, and what stands in scripts and styles."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.inside, self._open = [], [], None
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag in ("script", "style"):
+            self.inside.append([tag, dict(attrs), ""])
+            self._open = tag
+
+    def handle_endtag(self, tag):
+        self._open = None if tag == self._open else self._open
+
+    def handle_data(self, data):
+        if self._open:
+            self.inside[-1][2] += data
+
+
+def read(path):
+    html = Path(path).read_text(encoding="utf-8")
+    parsed = Parsed(html)
+    (data,) = [text for tag, attributes, text in parsed.inside if attributes.get("type") == "application/json"]
+    return html, parsed, json.loads(data)

@@ -109,6 +109,20 @@ def test_a_link_to_a_line_shows_it_in_the_middle_of_a_long_document(browser, pat
     assert not browser.get_log("browser")
 
 
+def test_keys_go_from_edit_to_edit(browser, paths):
+    browser.get(f"file://{paths[0]}#d=page-9")
+    browser.refresh()
+
+    def pointed():
+        (row,) = browser.find_elements(By.CSS_SELECTOR, "#document .pointed")
+        return row.get_attribute("data-line")
+
+    for keys, line in (("n", "0"), ("n", "9"), ("nn", "9"), ("p", "0"), ("pp", "0")):  # a menu of three lines is one
+        press(browser, keys)
+        assert pointed() == line
+    assert not browser.get_log("browser")
+
+
 def test_a_hostile_document_of_a_hundred_thousand_lines_is_text(browser, paths):
     browser.get(f"file://{paths[0]}")
     browser.find_element(By.ID, "query").send_keys("window.hacked = 1")

@@ -1,7 +1,6 @@
 """Reports of real runs: complete ones, and those that are nothing but trouble."""
 
 import base64
-import gzip
 import hashlib
 import json
 import os
@@ -10,57 +9,18 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from html.parser import HTMLParser
-from pathlib import Path
 from urllib.parse import unquote
 
 import pyarrow.parquet as pq
 import pytest
-from report_runs import HOSTILE, PROSE, records, refine, write
+from report_runs import HOSTILE, PROSE, read, records, refine, write
 
 from prox.errors import RunError, UsageError
 from prox.report import sample as sampling
-from prox.report.comparison import write_comparison
 from prox.report.report import write_report
 from prox.report.sample import MOST_DOCUMENTS, sample_run
 from prox.report.spread import spread
 from prox.visible import visible
-
-
-class Parsed(HTMLParser):
-    """Tags with their attributes, and what stands in scripts and styles."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.inside, self._open = [], [], None
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag in ("script", "style"):
-            self.inside.append([tag, dict(attrs), ""])
-            self._open = tag
-
-    def handle_endtag(self, tag):
-        self._open = None if tag == self._open else self._open
-
-    def handle_data(self, data):
-        if self._open:
-            self.inside[-1][2] += data
-
-
-def read(path):
-    html = Path(path).read_text(encoding="utf-8")
-    parsed = Parsed(html)
-    (data,) = [text for tag, attributes, text in parsed.inside if attributes.get("type") == "application/json"]
-    return html, parsed, json.loads(data)
-
-
-@pytest.fixture
-def run(tmp_path):
-    source = write(tmp_path / "pages.jsonl", records())
-    refine(source, tmp_path / "refined")
-    return tmp_path / "refined"
 
 
 def test_a_report_holds_figures_groups_and_documents_line_by_line(run):
@@ -127,11 +87,11 @@ def test_without_its_input_a_report_says_so(run, tmp_path):
     assert "the raw text could not" not in read(write_report(str(run)))[0]
     (tmp_path / "pages.jsonl").rename(tmp_path / "elsewhere.jsonl")
     html, _, documents = read(write_report(str(run)))
-    assert "of 40 documents the raw text could not be read" in _one_line(html)
+    assert "the raw text of 40 documents could not be read" in _one_line(html)
     assert "pages.jsonl" in html.split("<strong>")[1].split("</strong>")[0]
     assert all(each["lines"] is None for each in documents)
     source = write(tmp_path / "pages.jsonl", ({**each, "text": each["text"].upper()} for each in records()))
-    assert source and "of 40 documents the raw text could not be read" in _one_line(read(write_report(str(run)))[0])
+    assert source and "the raw text of 40 documents could not be read" in _one_line(read(write_report(str(run)))[0])
 
 
 def test_runs_of_nothing_of_dropped_documents_and_of_quarantine_alone(tmp_path):
@@ -187,6 +147,23 @@ def test_of_large_documents_there_are_fewer_in_a_sample(tmp_path, monkeypatch):
     refine(source, tmp_path / "out", level="chunk")
     sample = sample_run(str(tmp_path / "out"))
     assert len(sample.pages) == 100_000 // (100 * (len(PROSE) + 1)) and not sample.is_whole
+
+
+def test_a_document_longer_than_all_that_fits_is_told_and_left_out(tmp_path, monkeypatch):
+    texts = [f"{PROSE}\n" * 2_000, *[f"{PROSE}\n" * 10] * 60]
+    source = write(tmp_path / "p.jsonl", ({"id": str(n), "text": text} for n, text in enumerate(texts)))
+    refine(source, tmp_path / "out", level="chunk")
+    monkeypatch.setattr(sampling, "MOST_PAGE_BYTES", 150_000)
+    html, _, documents = read(write_report(str(tmp_path / "out")))
+    assert "The raw text of 1 document could not be read again, or is too long (more than 150,000 char" in html
+    assert len(documents) > 1 and [each["id"] for each in documents if each["lines"] is None] == ["0"]
+
+
+def test_a_rule_is_told_by_what_it_means(run):
+    html, _, documents = read(write_report(str(run)))
+    told = "fewer than 5 sentences in the lines that end like one"
+    assert f"too_few_sentences<small>{told}</small>" in html
+    assert f"too_few_sentences: dropped by rules:c4 ({told})" in {each["reason"] for each in documents}
 
 
 def test_a_run_of_an_earlier_version_has_a_report(run):
@@ -260,53 +237,6 @@ def test_what_is_no_run_is_refused(tmp_path):
         write_report(str(tmp_path))
 
 
-def test_two_runs_are_compared_line_by_line(run, tmp_path):
-    refine(tmp_path / "pages.jsonl", tmp_path / "other", "rules:refinedweb", level="chunk")
-    html, parsed, documents = read(write_comparison(str(run), str(tmp_path / "other")))
-    assert "<b>40</b><span>documents in both" in html
-    assert [tag for tag, _, _ in parsed.inside] == ["style", "script", "script"]
-    page = next(each for each in documents if each["id"] == "page-1")
-    who = {row[3]: row[1] for row in page["lines"]}
-    assert who["Home"] == "both" and who["Log in"] == "first" and who["It was cited.[1]"] == "first-edits"
-    assert page["decision"] == "edited / edited"
-    only_first, only_second = html.partition('<section id="documents"')[0].split("Removed by the ")[1:]
-    assert "Log in" in only_first and "[1]" in only_first and "Log in" not in only_second
-
-
-@pytest.mark.parametrize("name", ["pages.jsonl", "pages.jsonl.gz"])
-def test_runs_that_cut_the_input_in_other_units_are_compared(tmp_path, name):
-    opened = gzip.open if name.endswith("gz") else open
-    with opened(tmp_path / name, "wt", encoding="utf-8") as file:
-        file.writelines(json.dumps(record) + "\n" for record in records(3000))
-    for output, units in (("one", 700), ("many", 31)):
-        refine(tmp_path / name, tmp_path / output, level="chunk", unit_documents=units)
-    for first, second in (("one", "many"), ("many", "one")):
-        html, _, _ = read(write_comparison(str(tmp_path / first), str(tmp_path / second)))
-        paired = re.search(r"<b>([\d,]+)</b><span>documents in both, a sample", html)
-        assert int(paired[1].replace(",", "")) > 0.9 * MOST_DOCUMENTS and "<b>0</b><span>of them are" in html
-
-
-def test_copies_in_a_corpus_are_paired_in_their_order(tmp_path):
-    source = write(tmp_path / "pages.jsonl", [{**each, "id": "same", "text": "Log in"} for each in records(5)])
-    for output in ("one", "two"):
-        refine(source, tmp_path / output, level="chunk")
-    assert "<b>5</b><span>documents in both" in write_and_read(tmp_path / "one", tmp_path / "two")
-
-
-def test_a_comparison_tells_thresholds_and_reasons(tmp_path):
-    source = write(tmp_path / "pages.jsonl", records(40))
-    refine(source, tmp_path / "low", "tagger", level="chunk", noise_threshold=0.25)
-    refine(source, tmp_path / "c4")
-    html, _, documents = read(write_comparison(str(tmp_path / "low"), str(tmp_path / "c4")))
-    assert "tagger (chunks, threshold 0.25)" in html
-    dropped = [each for each in documents if each["decision"] == "edited / dropped"]
-    assert dropped and all(each["reason"].startswith("second: ") for each in dropped)
-
-
-def write_and_read(first, second):
-    return read(write_comparison(str(first), str(second)))[0]
-
-
 def test_a_part_that_is_gone_is_left_out_and_told(tmp_path):
     source = write(tmp_path / "pages.jsonl", records(40))
     refine(source, tmp_path / "out", unit_documents=10)
@@ -341,13 +271,6 @@ def test_files_are_named_without_the_folder_that_they_share(tmp_path):
     refine(tmp_path / "crawl", tmp_path / "out", level="chunk")
     html = read(write_report(str(tmp_path / "out")))[0]
     assert f"<caption>file in {tmp_path}/crawl<" in html and ">one.jsonl<" in html and ">deep/two.jsonl<" in html
-
-
-def test_runs_over_other_documents_are_not_compared(run, tmp_path):
-    source = write(tmp_path / "others.jsonl", records(3))
-    refine(source, tmp_path / "other")
-    with pytest.raises(UsageError, match="no document in common"):
-        write_comparison(str(run), str(tmp_path / "other"))
 
 
 def test_the_same_run_gives_the_same_page_and_each_document_an_address(tmp_path):

@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.table import Column, Table
 
 from prox.cli.live import LiveBar
+from prox.cli.reasons import reason_lines
 from prox.cli.tables import table_console
 from prox.corpora import open_file_system
 from prox.errors import RunError, UsageError
@@ -188,11 +189,8 @@ def _print_summary(result: RunResult, recipe: Recipe, report: str | None, worrie
     console.print(f"corpus {', '.join(record['presets'])}, text in field {fields}", markup=False, highlight=False)
     if any(cost["tokens_in"] for cost in record["costs"]):
         table_console().print(_cost_table(record["costs"]))
-    reasons = list(record["reasons"].items())
-    for reason, count in reasons[:6]:
-        console.print(f"  {count:,} × {visible(reason)}", markup=False, highlight=False)
-    if more := sum(count for _, count in reasons[6:]):
-        console.print(f"  {more:,} × for {len(reasons) - 6} other reasons", highlight=False)
+    for told in reason_lines(list(record["reasons"].items())):
+        console.print(visible(told), markup=False, highlight=False)
     for problem in result.problems[:10]:
         console.print(f"warning: {visible(problem)}", markup=False, highlight=False)
     if result.passed_over:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from prox.cli.reasons import reason_lines
 from prox.readable import duration
 
 if TYPE_CHECKING:
@@ -93,10 +94,7 @@ def _shown(status: Any) -> "Group":
     sessions = status.record["sessions"]
     if status.seconds >= 1:  # a run that has just begun has not told yet
         table.add_row("time", duration(status.seconds) + (f" in {sessions} sessions" if sessions > 1 else ""))
-    reasons = report.reasons.most_common()
-    told = [f"  {count:,} × {reason}" for reason, count in reasons[:6]]
-    if more := sum(count for _, count in reasons[6:]):
-        told.append(f"  {more:,} × for {len(reasons) - 6} other reasons")
+    told = reason_lines(report.reasons.most_common())
     told += [f"failed: {unit}: {reason}" for unit, reason in list(status.failed_units.items())[:6]]
     told += [f"error: {status.record['error']}"] if status.record.get("error") else []
     told += [f"warning: {problem}" for problem in report.problems[:6]]

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from typing import Any
 
+from prox.refiners.rules import MEANINGS
 from prox.report.figures import Suspicious
 from prox.report.marks import marked
 from prox.report.pages import Line, Page
@@ -57,7 +58,7 @@ def as_data(page: Page, wanted: int | None = None) -> dict[str, Any]:
     return {
         "id": _shown(page.id, LONGEST_ID),
         "decision": page.decision,
-        "reason": _shown(page.reason, LONGEST_ID),
+        "reason": reason_of(page),
         "before": page.words_before,
         "after": page.words_after,
         "score": None if page.keep_score is None else round(page.keep_score, 3),
@@ -66,9 +67,15 @@ def as_data(page: Page, wanted: int | None = None) -> dict[str, Any]:
         "place": _shown(f"{page.key[0].rpartition('/')[2]}, record {page.key[2]}", LONGEST_ID),
         "operations": sorted(set(page.operations)),
         "failures": [_shown(each, LONGEST_ID) for each in page.failures[:10]],
-        "program": "\n".join(visible(line) for line in _cut(page.program, LONGEST_PROGRAM).split("\n")),
+        "program": "\n".join(visible(line) for line in cut(page.program, LONGEST_PROGRAM).split("\n")),
         "lines": None if page.lines is None else _lines(page.lines, wanted),
     }
+
+
+def reason_of(page: Page) -> str:
+    """Why a document was dropped or set aside, with what the name of a rule means."""
+    meaning = MEANINGS.get(page.reason.partition(":")[0])
+    return _shown(page.reason, LONGEST_ID) + (f" ({meaning})" if meaning else "")
 
 
 def _lines(lines: Sequence[Line], wanted: int | None) -> list[list[Any]]:
@@ -79,10 +86,10 @@ def _lines(lines: Sequence[Line], wanted: int | None) -> list[list[Any]]:
     rows = [_row(line) for line in lines[:head]]
     left_out = rest[: len(rest) - tail]
     place = next((place for place, line in enumerate(left_out) if line.number == wanted), None)
-    first, last = (len(left_out), len(left_out)) if place is None else (max(0, place - AROUND), place + AROUND + 1)
-    for gap, shown in ((left_out[:first], left_out[first:last]), (left_out[last:], [])):
-        rows += [[len(gap), "gap", None, ""]] if gap else []
-        rows += map(_row, shown)
+    first = last = len(left_out)
+    if place is not None:
+        first, last = max(0, place - AROUND), min(last, place + AROUND + 1)
+    rows += [*gap(first), *map(_row, left_out[first:last]), *gap(len(left_out) - last)]
     return rows + [_row(line) for line in rest[len(rest) - tail :]]
 
 
@@ -96,7 +103,7 @@ def _as_many(lines: Sequence[Line], most: int, characters: int) -> int:
 
 
 def _row(line: Line) -> list[Any]:
-    raw = _cut(line.raw, LONGEST_LINE)
+    raw = cut(line.raw, LONGEST_LINE)
     if line.fate == "changed":
         pieces = [[visible(piece), int(kept)] for piece, kept in _first(marked(line.raw, line.refined), LONGEST_LINE)]
         return [line.number, line.fate, line.score, pieces, _shown(line.refined, LONGEST_LINE)]
@@ -117,9 +124,15 @@ def _first(pieces: Iterable[tuple[str, bool]], most: int) -> Iterator[tuple[str,
         yield f" … {more:,} more characters", True
 
 
-def _cut(text: str, most: int) -> str:
+def gap(lines: int) -> list[list[Any]]:
+    """The row for lines that are left out, if there are any."""
+    return [[lines, "gap", None, ""]] if lines else []
+
+
+def cut(text: str, most: int) -> str:
+    """The beginning of a text, and how much more there is."""
     return text if len(text) <= most else f"{text[:most]} … {len(text) - most:,} more characters"
 
 
 def _shown(text: str, most: int) -> str:
-    return visible(_cut(text, most))
+    return visible(cut(text, most))

@@ -1,13 +1,25 @@
 """Two runs over the same input: what one removes and the other keeps."""
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from prox.corpora import write_atomically
 from prox.errors import UsageError
-from prox.report.browser import LONGEST_ID, LONGEST_LINE, MOST_CHARACTERS, MOST_LINES, MOST_PAGES, anchored, as_data
+from prox.report.browser import (
+    AROUND,
+    LONGEST_LINE,
+    MOST_CHARACTERS,
+    MOST_LINES,
+    MOST_PAGES,
+    anchored,
+    as_data,
+    cut,
+    gap,
+    reason_of,
+)
 from prox.report.figures import LONGEST_SHOWN, MOST_GROUPS, Frequent
 from prox.report.marks import taken_out
 from prox.report.pages import Line, Page
@@ -31,6 +43,11 @@ class Pair:
     first: Page
     second: Page
     lines: tuple[tuple[Line, Line], ...]
+
+    @classmethod
+    def of(cls, first: Page, second: Page) -> "Pair":
+        lines = zip(_raw_lines(first), _raw_lines(second), strict=bool(first.lines and second.lines))
+        return cls(first, second, tuple(lines))
 
     @property
     def only(self) -> tuple[int, int]:
@@ -65,8 +82,7 @@ def pairs_of(first: Sample, second: Sample) -> list[Pair]:
     for page in first.pages:
         if same := others[page.file, page.id, page.sha256]:
             other = same.popleft()  # copies come in the same order
-            lines = zip(_raw_lines(page), _raw_lines(other), strict=bool(page.lines and other.lines))
-            pairs.append(Pair(page, other, tuple(lines)))
+            pairs.append(Pair.of(page, other))
     return pairs
 
 
@@ -87,7 +103,7 @@ def comparison_html(first: Sample, second: Sample) -> bytes:
     apart = sorted((pair for pair in pairs if pair.differ), key=lambda pair: (-sum(pair.only), pair.first.key))
     return render(
         "comparison.html",
-        anchored([_data(pair) for pair in _shown(apart)]),
+        anchored([pair_as_data(pair) for pair in _shown(apart)]),
         runs=[_head(first, pairs, 0), _head(second, pairs, 1)],
         names=names,
         decisions=decisions,
@@ -146,24 +162,14 @@ def _only_of(own: Line, other: Line) -> list[str]:
 _REMOVES_MORE = ("only the first removes some", "only the second removes some")
 
 
-def _data(pair: Pair) -> dict[str, Any]:
+def pair_as_data(pair: Pair) -> dict[str, Any]:
     """As for one run, with lines that say who removes them: number, who, None, raw text."""
     first, second = pair.first, pair.second
     data = as_data(first)
-    rows: list[list[Any]] = []
-    left = MOST_CHARACTERS
-    for line, other in pair.lines:
-        left -= len(line.raw)
-        if left < 0 or len(rows) == MOST_LINES:
-            rows.append([len(pair.lines) - len(rows), "gap", None, ""])
-            break
-        rows.append([line.number, _who(line, other), None, visible(line.raw[:LONGEST_LINE])])
     return data | {
         "decision": f"{first.decision} / {second.decision}",
         "reason": "; ".join(
-            f"{name}: {visible(page.reason[:LONGEST_ID])}"
-            for name, page in (("first", first), ("second", second))
-            if page.reason
+            f"{name}: {reason_of(page)}" for name, page in (("first", first), ("second", second)) if page.reason
         ),
         "score": None,  # it would be that of one of the two
         "only": list(pair.only),
@@ -171,8 +177,41 @@ def _data(pair: Pair) -> dict[str, Any]:
         "after_second": second.words_after,
         "program": f"first run:\n{data['program']}\n\nsecond run:\n{as_data(second)['program']}",
         "operations": [name for name, words in zip(_REMOVES_MORE, pair.only, strict=True) if words],
-        "lines": rows,
+        "lines": _rows(pair),
     }
+
+
+def _rows(pair: Pair) -> list[list[Any]]:
+    """All lines where there is room; of a long document those that the runs leave different, with some around them."""
+    who = [_who(first, second) for first, second in pair.lines]
+    raw = [first.raw for first, _ in pair.lines]
+    apart = (place for place, name in enumerate(who) if name not in ("kept", "both"))
+    is_long = len(raw) > MOST_LINES or sum(map(len, raw)) > MOST_CHARACTERS
+    rows: list[list[Any]] = []
+    after = 0
+    for place in _with_room(raw, _near(apart, len(raw)) if is_long else range(len(raw))):
+        rows += gap(place - after)
+        rows.append([place, who[place], None, visible(cut(raw[place], LONGEST_LINE))])
+        after = place + 1
+    return rows + gap(len(raw) - after)
+
+
+def _near(places: Iterable[int], most: int) -> Iterator[int]:
+    """These and those around them, in order."""
+    after = 0
+    for place in places:
+        yield from range(max(after, place - AROUND), min(place + AROUND + 1, most))
+        after = place + AROUND + 1
+
+
+def _with_room(raw: Sequence[str], places: Iterable[int]) -> Iterator[int]:
+    """The first of these places whose lines have room."""
+    left = MOST_CHARACTERS
+    for place in islice(places, MOST_LINES):
+        left -= min(len(raw[place]), LONGEST_LINE)
+        if left < 0:
+            return
+        yield place
 
 
 _WHO_REMOVES = {(True, True): "both", (True, False): "first", (False, True): "second"}

@@ -6,6 +6,7 @@ from os.path import commonprefix
 from typing import Any
 
 from prox.corpora import write_atomically
+from prox.refiners.rules import MEANINGS
 from prox.report import figures
 from prox.report.browser import anchored, as_data, chosen
 from prox.report.charts import Chart
@@ -70,6 +71,7 @@ def report_html(sample: Sample) -> bytes:
         anchors={page.key: each["anchor"] for page, each in zip(shown, documents, strict=True)},
         operation_kinds=figures.operation_kinds(pages),
         failure_kinds=figures.failure_kinds(pages),
+        meanings=MEANINGS,
     )
 
 

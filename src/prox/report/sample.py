@@ -27,7 +27,10 @@ MOST_TEXT_BYTES = 512 << 20
 """Of raw text that is decoded to find the documents of a sample, about."""
 
 MOST_PAGE_BYTES = 16 << 20
-"""Of raw text in the pages of a sample, about: line by line it takes up to twenty times that in memory."""
+"""Of raw text in the pages of a sample, about: line by line it takes up to thirty times that in memory.
+
+One that is longer than all of them may be is not taken apart.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +234,10 @@ def _texts(unit: Unit, rows: Sequence[Mapping[str, Any]]) -> tuple[Texts, str]:
             texts |= _wanted_of(decode(block, unit.preset), wanted)
     except (StorageError, ProxError, OSError, ValueError) as error:
         return texts, str(error)
-    return texts, "" if len(texts) == len(wanted) else "the input is not the one that was refined"
+    if len(texts) < len(wanted):
+        return texts, "the input is not the one that was refined"
+    short = {record: found for record, found in texts.items() if len(found[0]) <= MOST_PAGE_BYTES}
+    return short, "" if len(short) == len(texts) else f"more than {MOST_PAGE_BYTES:,} characters"
 
 
 def _wanted_of(batch: Batch, wanted: Mapping[int, str]) -> Texts:

@@ -5,6 +5,7 @@ from rule_texts import DROPPED, KEPT
 
 import prox
 from prox.program import Program
+from prox.refiners.rules import MEANINGS
 from prox.refiners.rules.c4 import c4
 from prox.refiners.rules.page import Page
 from prox.refiners.rules.refinedweb import refinedweb
@@ -16,6 +17,11 @@ def test_each_reason_has_its_page(names):
     for reason, text in DROPPED[names].items():
         (refined,) = prox.refine([text], refiner=f"rules:{names}", level="document")
         assert (refined.decision, refined.reason) == ("dropped", f"{reason}: dropped by rules:{names}")
+
+
+def test_each_reason_has_a_meaning_and_nothing_else_has():
+    assert {reason for pages in DROPPED.values() for reason in pages} == MEANINGS.keys()
+    assert MEANINGS["gopher_below_alpha_threshold"] == "fewer than 80 % of the words have a letter"
 
 
 @pytest.mark.parametrize("names", SETS)

@@ -7,7 +7,8 @@
   // What a comparison of two runs says of a line.
   const WHO = { both: "both", first: "the first alone", second: "the second alone",
     "edited-otherwise": "edited in two ways", "first-edits": "edited by the first", "second-edits": "edited by the second" };
-  let shown = [], current = -1;
+  const UNEDITED = ["kept", "both", "gap", "dropped-line"];
+  let shown = [], current = -1, edit = null;
 
   // All text of documents goes through here, as text and never as markup.
   const make = (tag, text, ...classes) => {
@@ -87,6 +88,7 @@
     const each = shown[place];
     view.replaceChildren(...page(each));
     view.scrollTop = 0;
+    edit = null;
     if (named) history.replaceState(null, "", "#d=" + encodeURIComponent(each.anchor));
   }
 
@@ -105,7 +107,7 @@
       parts.push(details);
     }
     if (each.lines === null) {
-      parts.push(make("p", each.decision === "quarantined" ? "What could not be read is in quarantine/, whole." : "The raw text could not be read again."));
+      parts.push(make("p", each.decision === "quarantined" ? "What could not be read is in quarantine/, whole." : "The raw text could not be read again, or is too long to be shown."));
       return parts;
     }
     const caption = make("caption", "raw and refined, line by line", "hidden");
@@ -171,10 +173,24 @@
     }
     show(place, false);
     const pointed = match[1] && view.querySelector(`tr[data-line="${match[1]}"]`);
-    if (pointed) {
-      pointed.classList.add("pointed");
-      pointed.scrollIntoView({ block: "center" });
-    }
+    if (pointed) point(pointed);
+  }
+
+  function point(row) {
+    edit?.classList.remove("pointed");
+    edit = row;
+    row.classList.add("pointed");
+    row.scrollIntoView({ block: "center" });
+  }
+
+  // Rows that follow one another are one edit.
+  function toEdit(step) {
+    const rows = [...view.querySelectorAll("tbody tr")];
+    const isEdit = (row) => row && !UNEDITED.some((name) => row.classList.contains(name));
+    const begins = rows.filter((row, place) => isEdit(row) && !isEdit(rows[place - 1]));
+    const from = edit ? rows.indexOf(edit) : -1;
+    const next = step > 0 ? begins.find((row) => rows.indexOf(row) > from) : begins.findLast((row) => rows.indexOf(row) < from);
+    if (next) point(next);
   }
 
   document.addEventListener("keydown", (event) => {
@@ -187,10 +203,12 @@
     const inList = event.target === list;
     if (event.key === "j" || (inList && event.key === "ArrowDown")) show(current + 1);
     else if (event.key === "k" || (inList && event.key === "ArrowUp")) show(current - 1);
+    else if (event.key === "n") toEdit(1);
+    else if (event.key === "p") toEdit(-1);
     else if (event.key === "/") find("query").focus();
     else return;
     event.preventDefault();
-    if (event.key !== "/") view.scrollIntoView({ block: "nearest" });
+    if (!["/", "n", "p"].includes(event.key)) view.scrollIntoView({ block: "nearest" });
   });
   window.addEventListener("hashchange", named);
   choose();

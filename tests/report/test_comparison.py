@@ -1,0 +1,105 @@
+"""Two runs over the same input: what one removes and the other keeps."""
+
+import gzip
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_pages import page
+from report_runs import read, records, refine, write
+
+from prox.errors import UsageError
+from prox.report.comparison import Pair, pair_as_data, write_comparison
+from prox.report.sample import MOST_DOCUMENTS
+
+
+def test_two_runs_are_compared_line_by_line(run, tmp_path):
+    refine(tmp_path / "pages.jsonl", tmp_path / "other", "rules:refinedweb", level="chunk")
+    html, parsed, documents = read(write_comparison(str(run), str(tmp_path / "other")))
+    assert "<b>40</b><span>documents in both" in html
+    assert [tag for tag, _, _ in parsed.inside] == ["style", "script", "script"]
+    page = next(each for each in documents if each["id"] == "page-1")
+    who = {row[3]: row[1] for row in page["lines"]}
+    assert who["Home"] == "both" and who["Log in"] == "first" and who["It was cited.[1]"] == "first-edits"
+    assert page["decision"] == "edited / edited"
+    only_first, only_second = html.partition('<section id="documents"')[0].split("Removed by the ")[1:]
+    assert "Log in" in only_first and "[1]" in only_first and "Log in" not in only_second
+
+
+@pytest.mark.parametrize("name", ["pages.jsonl", "pages.jsonl.gz"])
+def test_runs_that_cut_the_input_in_other_units_are_compared(tmp_path, name):
+    opened = gzip.open if name.endswith("gz") else open
+    with opened(tmp_path / name, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(record) + "\n" for record in records(3000))
+    for output, units in (("one", 700), ("many", 31)):
+        refine(tmp_path / name, tmp_path / output, level="chunk", unit_documents=units)
+    for first, second in (("one", "many"), ("many", "one")):
+        html, _, _ = read(write_comparison(str(tmp_path / first), str(tmp_path / second)))
+        paired = re.search(r"<b>([\d,]+)</b><span>documents in both, a sample", html)
+        assert int(paired[1].replace(",", "")) > 0.9 * MOST_DOCUMENTS and "<b>0</b><span>of them are" in html
+
+
+def test_copies_in_a_corpus_are_paired_in_their_order(tmp_path):
+    source = write(tmp_path / "pages.jsonl", [{**each, "id": "same", "text": "Log in"} for each in records(5)])
+    for output in ("one", "two"):
+        refine(source, tmp_path / output, level="chunk")
+    assert "<b>5</b><span>documents in both" in write_and_read(tmp_path / "one", tmp_path / "two")
+
+
+def write_and_read(first, second):
+    return read(write_comparison(str(first), str(second)))[0]
+
+
+def test_a_comparison_tells_thresholds_and_reasons(tmp_path):
+    source = write(tmp_path / "pages.jsonl", records(40))
+    refine(source, tmp_path / "low", "tagger", level="chunk", noise_threshold=0.25)
+    refine(source, tmp_path / "c4")
+    html, _, documents = read(write_comparison(str(tmp_path / "low"), str(tmp_path / "c4")))
+    assert "tagger (chunks, threshold 0.25)" in html
+    dropped = [each for each in documents if each["decision"] == "edited / dropped"]
+    assert dropped and all(each["reason"].startswith("second: ") for each in dropped)
+
+
+def test_runs_over_other_documents_are_not_compared(run, tmp_path):
+    source = write(tmp_path / "others.jsonl", records(3))
+    refine(source, tmp_path / "other")
+    with pytest.raises(UsageError, match="no document in common"):
+        write_comparison(str(run), str(tmp_path / "other"))
+
+
+def test_of_a_long_document_the_differences_are_shown_wherever_they_stand():
+    lines = [f"line {number}" for number in range(5_000)]
+    text = "\n".join(lines)
+    pair = Pair.of(page(0, text, "remove_lines(0, 9)\nremove_lines(4800, 4801)"), page(0, text, "remove_lines(0, 9)"))
+    rows = pair_as_data(pair)["lines"]
+    assert [(row[0], row[1]) for row in rows] == [
+        (4_797, "gap"),
+        *((number, "kept") for number in (4_797, 4_798, 4_799)),
+        (4_800, "first"),
+        (4_801, "first"),
+        *((number, "kept") for number in (4_802, 4_803, 4_804)),
+        (195, "gap"),
+    ]
+
+
+@given(st.lists(st.integers(0, 999), max_size=300), st.lists(st.integers(0, 999), max_size=9), st.integers(1, 3_000))
+def test_what_is_left_out_of_a_comparison_is_counted(first, second, length):
+    text = "\n".join(["a line of it " * (length // 40 + 1)] * 1_000)
+    programs = ["\n".join(f"remove_lines({number}, {number})" for number in side) for side in (first, second)]
+    rows = pair_as_data(Pair.of(*(page(0, text, program) for program in programs)))["lines"]
+    at = 0
+    for number, who, _, shown in rows:
+        if who == "gap":
+            at += number
+        else:
+            assert number == at and shown.startswith("a line")
+            at += 1
+    assert at == 1_000 and 0 < len(rows) <= 801
+
+
+def test_a_short_document_is_compared_as_a_whole():
+    text = "\n".join(f"line {number}" for number in range(50))
+    rows = pair_as_data(Pair.of(page(0, text, "remove_lines(40, 40)"), page(0, text)))["lines"]
+    assert [row[0] for row in rows] == list(range(50))
