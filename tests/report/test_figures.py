@@ -1,5 +1,6 @@
 """Figures of a sample, on pages whose figures are known."""
 
+import pytest
 from report_pages import ROW, TEN, page
 
 from prox.report import figures
@@ -108,3 +109,18 @@ def test_a_chart_tells_all_its_figures_to_those_who_do_not_see_it():
     svg = Chart("Length", "documents by words", bars, ("before", "after")).svg
     told = "Length, documents by words. 0–9 &lt;words&gt;: before 3; after 1. 10 +: before 1,200; after 0."
     assert f'aria-label="{told}"' in svg
+
+
+@pytest.mark.parametrize(
+    ("names", "folder", "within"),
+    [
+        (["/crawl/a/0.jsonl", "/crawl/ab/0.jsonl"], "/crawl", ["a/0.jsonl", "ab/0.jsonl"]),
+        (["s3://bucket/part-1", "s3://bucket/part-2"], "s3://bucket", ["part-1", "part-2"]),
+        (["/one/a", "/two/a"], "", ["/one/a", "/two/a"]),
+        (["here/a.jsonl"], "here", ["a.jsonl"]),
+        ([], "", []),
+    ],
+)
+def test_files_are_named_within_the_folder_that_they_share(names, folder, within):
+    shared, groups = figures.within_folder([figures.Group(name, 1, 0, 1, 1) for name in names])
+    assert (shared, [group.name for group in groups]) == (folder, within)

@@ -132,12 +132,13 @@ def test_parts_of_a_corpus_have_their_share_of_the_sample(tmp_path):
 
 def test_a_small_file_that_fares_otherwise_is_told(tmp_path):
     """Story: of 200 records among 10,000 so few were in the sample that nothing was concluded of them."""
-    (tmp_path / "in").mkdir()
-    write(tmp_path / "in" / "good.jsonl", ({"id": str(n), "text": "\n".join([PROSE] * 6)} for n in range(900)))
-    write(tmp_path / "in" / "bad.jsonl", ({"id": str(n), "text": "Home\n" * 99 + PROSE} for n in range(40)))
+    for name in ("a", "b"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+    write(tmp_path / "in/a/0.jsonl", ({"id": str(n), "text": "\n".join([PROSE] * 6)} for n in range(900)))
+    write(tmp_path / "in/b/0.jsonl", ({"id": str(n), "text": "Home\n" * 99 + PROSE} for n in range(40)))
     refine(tmp_path / "in", tmp_path / "out", level="chunk")
     html = _one_line(read(write_report(str(tmp_path / "out")))[0])
-    assert "of the words are left, but of bad.jsonl" in html and "differ" in html
+    assert "of the words are left, but of b/0.jsonl" in html and "differ" in html
     assert sum(group.documents for group in sample_run(str(tmp_path / "out"), most=10).files) == 940
 
 

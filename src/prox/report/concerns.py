@@ -185,7 +185,7 @@ def _of_files(files: Sequence[Group]) -> list[Concern]:
     apart.sort(key=lambda group: -abs(group.left - left))
     if not apart:
         return []
-    names = ", ".join(f"{group.name.rpartition('/')[2]} ({group.left:.0%})" for group in apart[:5])
+    names = ", ".join(f"{group.name} ({group.left:.0%})" for group in apart[:5])
     return [
         Concern(
             f"Parts of the corpus differ: {left:.0%} of the words are left, but of {names}{_others(len(apart) - 5)}.",

@@ -4,8 +4,9 @@ import re
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from os.path import commonprefix
 
 from prox.report.marks import taken_out
 from prox.report.pages import Line, Page
@@ -238,6 +239,13 @@ def line_lengths(pages: Sequence[Page]) -> list[Bar]:
     gone = _buckets(_LINE_WORDS, (line.words for line in lines if line.fate == "removed"))
     shares = (part / total if total else 0.0 for part, total in zip(gone, whole, strict=True))
     return [Bar(label, (share,)) for label, share in zip(_labels(_LINE_WORDS), shares, strict=True)][1:]
+
+
+def within_folder(files: Sequence[Group]) -> tuple[str, list[Group]]:
+    """The folder that all files share, and the files as they are named within it."""
+    folder, slash, _ = commonprefix([group.name for group in files]).rpartition("/")  # noqa: RUF071 - of URLs, too
+    within = folder + slash if folder else ""
+    return folder, [replace(group, name=group.name.removeprefix(within)) for group in files]
 
 
 def groups(pages: Sequence[Page], name_of: Callable[[Page], str]) -> list[Group]:

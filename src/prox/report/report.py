@@ -1,8 +1,6 @@
 """`report.html` of a run."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from os.path import commonprefix
 from typing import Any
 
 from prox.corpora import write_atomically
@@ -36,7 +34,7 @@ def write_report(output: str, to: str | None = None, sample: Sample | None = Non
 def concerns_of(sample: Sample) -> list[Concern]:
     """What the report of this run begins with."""
     pages = figures.refined_pages(sample.pages)
-    return concerns(sample.status, pages, _domains(pages), _languages(pages), sample.files)
+    return concerns(sample.status, pages, _domains(pages), _languages(pages), figures.within_folder(sample.files)[1])
 
 
 def _domains(pages: Sequence[Page]) -> list[figures.Group]:
@@ -133,14 +131,12 @@ def _threshold(record: dict[str, Any], level: str) -> str:
     return f" (threshold {found[0]:g})" if found and found[0] is not None else ""
 
 
-def _groups(*kinds: Sequence[figures.Group]) -> list[tuple[str, Sequence[figures.Group], int]]:
-    *others, files = kinds
-    names = [group.name for group in files]
-    folder = ""
-    if len(files) > 1:
-        folder = commonprefix(names).rpartition("/")[0]  # noqa: RUF071 - commonpath() takes URLs apart
-    named = dict(zip(("domain", "language"), others, strict=True))
-    named[f"file in {folder}" if folder else "file"] = [
-        replace(group, name=group.name.removeprefix(f"{folder}/")) for group in files if len(files) > 1
-    ]
+def _groups(
+    domains: Sequence[figures.Group], languages: Sequence[figures.Group], files: Sequence[figures.Group]
+) -> list[tuple[str, Sequence[figures.Group], int]]:
+    """By what, the largest, and how many there are; a single file says nothing."""
+    folder, within = figures.within_folder(files)
+    named = {"domain": domains, "language": languages, f"file in {folder}" if folder else "file": within}
+    if len(files) == 1:
+        named.popitem()
     return [(name, groups[: figures.MOST_GROUPS], len(groups)) for name, groups in named.items() if groups]
