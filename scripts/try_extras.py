@@ -3,13 +3,16 @@
 Builds the wheel, makes a virtual environment for the package without extras and for each extra, and does there what the
 extra is for, on the sample pages. Language models are tiny ones that the extra `pretrain` trains at the beginning.
 
-    python scripts/try_extras.py             all but vLLM, which brings gigabytes for GPUs; about 20 minutes
+    python scripts/try_extras.py             all of them; about 20 minutes
     python scripts/try_extras.py ray warc    these alone
+
+vLLM brings gigabytes for GPUs: of its extra pip only finds out which packages it would install, and that they agree.
 
 It prints a line for each, and ends with code 1 if one failed.
 """
 
 import argparse
+import json
 import os
 import shlex
 import shutil
@@ -22,6 +25,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 TORCH = ("torch==2.13.0", "--extra-index-url", "https://download.pytorch.org/whl/cpu")
 WITH_TORCH = ("pretrain", "transformers", "evaluate", "compare", "adapt", "train")
+
+RESOLVED = ("vllm",)
+"""Extras that are not installed."""
+
+PIP = ("environment/bin/pip", "install", "--quiet", "--disable-pip-version-check")
 
 USES = {
     "": "prox refine pages.jsonl out-plain",
@@ -43,6 +51,7 @@ USES = {
     "datatrove": "python -c 'from prox.integrations.datatrove import ProxRefiner; ProxRefiner()'",
     "gguf": "python -c 'import gguf'",
 }
+EXTRAS = (*USES, *RESOLVED)
 PAGE = (
     b"<html><body><article><p>Swifts spend their life on the wing, and come down to breed.</p></article></body></html>"
 )
@@ -50,17 +59,17 @@ PAGE = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("extras", nargs="*", metavar="EXTRA", help=", ".join(filter(None, USES)))
+    parser.add_argument("extras", nargs="*", metavar="EXTRA", help=", ".join(filter(None, EXTRAS)))
     wanted = parser.parse_args().extras
-    if unknown := set(wanted) - USES.keys():
+    if unknown := set(wanted).difference(EXTRAS):
         parser.error(f"no such extra: {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         shutil.copytree(ROOT / "examples", work, dirs_exist_ok=True)
         (work / "page.warc").write_bytes(_archive())
         wheel = _built(work)
-        needed = {"", "pretrain", *wanted} if wanted else USES.keys()
-        fine = [_try(extra, wheel, work) for extra in USES if extra in needed]
+        needed = {"", "pretrain", *wanted} if wanted else set(EXTRAS)
+        fine = [_try(extra, wheel, work) for extra in EXTRAS if extra in needed]
     sys.exit(not all(fine))
 
 
@@ -81,24 +90,33 @@ def _built(work: Path) -> Path:
 
 
 def _try(extra: str, wheel: Path, work: Path) -> bool:
-    environment = work / "environment"
-    shutil.rmtree(environment, ignore_errors=True)
-    pip = ["environment/bin/pip", "install", "--quiet", "--disable-pip-version-check"]
-    program, *arguments = shlex.split(USES[extra])
+    shutil.rmtree(work / "environment", ignore_errors=True)
     try:
         _run(["sh", str(ROOT / "scripts/make_venv.sh"), "environment"], work)
-        if extra in WITH_TORCH:  # the build for the CPU; the one from PyPI brings gigabytes for GPUs
-            _run([*pip, "--no-deps", *TORCH], work)
-        _run([*pip, f"prox-refine[{extra}] @ {wheel.as_uri()}" if extra else str(wheel)], work)
-        _run([f"environment/bin/{program}", *arguments], work)
-        _run(["environment/bin/pip", "check"], work)
+        told = _resolved(extra, wheel, work) if extra in RESOLVED else _used(extra, wheel, work)
     except subprocess.CalledProcessError as error:
         print(f"{extra or 'no extra'}: FAILED: {shlex.join(error.cmd)}\n{error.stdout[-3000:]}", flush=True)
         return False
-    packages = len(list(environment.glob("lib/python*/site-packages/*.dist-info")))
-    print(f"{extra or 'no extra'}: fine, {packages} packages", flush=True)
+    print(f"{extra or 'no extra'}: {told}", flush=True)
     shutil.rmtree(work / "out", ignore_errors=True)
     return True
+
+
+def _used(extra: str, wheel: Path, work: Path) -> str:
+    program, *arguments = shlex.split(USES[extra])
+    if extra in WITH_TORCH:  # the build for the CPU; the one from PyPI brings gigabytes for GPUs
+        _run([*PIP, "--no-deps", *TORCH], work)
+    _run([*PIP, f"prox-refine[{extra}] @ {wheel.as_uri()}" if extra else str(wheel)], work)
+    _run([f"environment/bin/{program}", *arguments], work)
+    _run(["environment/bin/pip", "check"], work)
+    return f"fine, {len(list((work / 'environment').glob('lib/python*/site-packages/*.dist-info')))} packages"
+
+
+def _resolved(extra: str, wheel: Path, work: Path) -> str:
+    _run([*PIP, "--dry-run", "--report", "resolved.json", f"prox-refine[{extra}] @ {wheel.as_uri()}"], work)
+    found = json.loads((work / "resolved.json").read_text())["install"]
+    (version,) = [each["metadata"]["version"] for each in found if each["metadata"]["name"] == extra]
+    return f"resolved to {extra} {version}, {len(found)} packages, none installed"
 
 
 def _run(command: Sequence[str], work: Path) -> None:
