@@ -103,3 +103,21 @@ def test_a_short_document_is_compared_as_a_whole():
     text = "\n".join(f"line {number}" for number in range(50))
     rows = pair_as_data(Pair.of(page(0, text, "remove_lines(40, 40)"), page(0, text)))["lines"]
     assert [row[0] for row in rows] == list(range(50))
+
+
+def test_without_the_raw_text_a_comparison_says_so_and_still_tells_documents_apart(run, tmp_path):
+    refine(tmp_path / "pages.jsonl", tmp_path / "other", "rules:refinedweb", level="chunk")
+    html, _, documents = read(write_comparison(str(run), str(tmp_path / "other")))
+    assert "The raw text of" not in html
+    apart = {each["id"] for each in documents}
+    (tmp_path / "pages.jsonl").unlink()
+    html, _, documents = read(write_comparison(str(run), str(tmp_path / "other")))
+    assert "The raw text of 40 documents could not be read again" in html and "no such file" in html
+    assert {each["id"] for each in documents} == apart and all(each["lines"] is None for each in documents)
+
+
+def test_a_part_of_a_run_that_is_broken_is_told(run, tmp_path):
+    refine(tmp_path / "pages.jsonl", tmp_path / "other", level="chunk", unit_documents=10)
+    next((tmp_path / "other/programs").iterdir()).write_bytes(b"PAR1")
+    html, _, _ = read(write_comparison(str(run), str(tmp_path / "other")))
+    assert "The programs of 1 work unit could not be read" in html and "<b>40</b><span>documents in both" not in html

@@ -36,26 +36,30 @@ class Pair:
     """The same document in both runs.
 
     Attributes:
-        lines: Every line of the raw text, as each of them left it.
+        lines: Every line of the raw text, as each of them left it; None where one of them has no text.
         only: Words that one of them removes and the other keeps, by line; first those of the first run.
     """
 
     first: Page
     second: Page
-    lines: tuple[tuple[Line, Line], ...]
+    lines: tuple[tuple[Line, Line], ...] | None
 
     @classmethod
     def of(cls, first: Page, second: Page) -> "Pair":
-        lines = zip(_raw_lines(first), _raw_lines(second), strict=bool(first.lines and second.lines))
-        return cls(first, second, tuple(lines))
+        if first.lines is None or second.lines is None:
+            return cls(first, second, None)
+        return cls(first, second, tuple(zip(_raw(first.lines), _raw(second.lines), strict=True)))
 
     @property
     def only(self) -> tuple[int, int]:
-        gone = [second.words_left - first.words_left for first, second in self.lines]
+        gone = [second.words_left - first.words_left for first, second in self.lines or ()]
         return sum(words for words in gone if words > 0), -sum(words for words in gone if words < 0)
 
     @property
     def differ(self) -> bool:
+        if self.lines is None:  # the programs say something, too
+            one, other = ((page.decision, page.program, page.words_after) for page in (self.first, self.second))
+            return one != other
         return any(first.refined != second.refined for first, second in self.lines)
 
 
@@ -86,8 +90,8 @@ def pairs_of(first: Sample, second: Sample) -> list[Pair]:
     return pairs
 
 
-def _raw_lines(page: Page) -> list[Line]:
-    return [line for line in page.lines or () if line.number >= 0]
+def _raw(lines: Iterable[Line]) -> list[Line]:
+    return [line for line in lines if line.number >= 0]
 
 
 def comparison_html(first: Sample, second: Sample) -> bytes:
@@ -110,6 +114,9 @@ def comparison_html(first: Sample, second: Sample) -> bytes:
         pairs=len(pairs),
         apart=len(apart),
         whole=first.is_whole and second.is_whole,
+        without_text=sum(pair.lines is None for pair in pairs),
+        without_programs=first.without_programs + second.without_programs,
+        problem=first.problem or second.problem,
         lines=[_lines(pairs, 0), _lines(pairs, 1)],
     )
 
@@ -142,7 +149,7 @@ def _lines(pairs: Sequence[Pair], side: int) -> list[Frequent]:
     documents: Counter[str] = Counter()
     times: Counter[str] = Counter()
     for pair in pairs:
-        texts = [text for lines in pair.lines for text in _only_of(lines[side], lines[1 - side])]
+        texts = [text for lines in pair.lines or () for text in _only_of(lines[side], lines[1 - side])]
         times.update(texts)
         documents.update(list(dict.fromkeys(texts)))
     return [
@@ -177,14 +184,14 @@ def pair_as_data(pair: Pair) -> dict[str, Any]:
         "after_second": second.words_after,
         "program": f"first run:\n{data['program']}\n\nsecond run:\n{as_data(second)['program']}",
         "operations": [name for name, words in zip(_REMOVES_MORE, pair.only, strict=True) if words],
-        "lines": _rows(pair),
+        "lines": None if pair.lines is None else _rows(pair.lines),
     }
 
 
-def _rows(pair: Pair) -> list[list[Any]]:
+def _rows(lines: Sequence[tuple[Line, Line]]) -> list[list[Any]]:
     """All lines where there is room; of a long document those that the runs leave different, with some around them."""
-    who = [_who(first, second) for first, second in pair.lines]
-    raw = [first.raw for first, _ in pair.lines]
+    who = [_who(first, second) for first, second in lines]
+    raw = [first.raw for first, _ in lines]
     apart = (place for place, name in enumerate(who) if name not in ("kept", "both"))
     is_long = len(raw) > MOST_LINES or sum(map(len, raw)) > MOST_CHARACTERS
     rows: list[list[Any]] = []
