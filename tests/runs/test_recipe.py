@@ -257,3 +257,16 @@ def test_a_file_that_is_no_recipe_is_told(tmp_path, text, message):
         read_recipe(str(path))
     with pytest.raises(UsageError, match="cannot read"):
         read_recipe(str(tmp_path / "missing.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"level": "chunk", "keep_threshold": 0.3}, "no refiner works at document level, so leave out --keep-threshold"),
+        ({"level": "document", "noise_threshold": 0.3}, "no refiner works at chunk level, so leave out --noise-thresh"),
+        ({"stages": ("rules:c4",), "level": "chunk", "keep_threshold": 0.3}, "no refiner works at document level"),
+    ],
+)
+def test_a_threshold_without_effect_is_refused(fields, message):
+    with pytest.raises(UsageError, match=message):
+        load_stages(recipe(**fields))

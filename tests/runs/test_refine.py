@@ -730,7 +730,7 @@ def test_a_full_disk_ends_the_run_with_the_reason_and_it_goes_on_when_there_is_r
     run(path, tmp_path / "whole", **SMALL)
     with monkeypatch.context() as patch:
         full_disk_at(3, patch)
-        with pytest.raises(RunError, match=r"No space left on device.*run the same command again to go on"):
+        with pytest.raises(RunError, match=r"No space left on device.*mend that, and the same command again goes on"):
             run(path, tmp_path / "out", **SMALL)
     assert record(tmp_path / "out")["status"] == "failed"
     assert len(programs(tmp_path / "out")) == record(tmp_path / "out")["records"] > 0

@@ -168,7 +168,7 @@ def test_a_record_that_hangs_the_worker_is_alone_in_quarantine(against_sound, ha
 
 
 def test_a_record_that_takes_too_much_memory_is_alone_in_quarantine(against_sound):
-    reason = "ended the worker: the worker took more than 600 MB of memory"
+    reason = "ended the worker: the worker took more than 600 MB of memory (--memory gives more)"
     against_sound({70: "POISON-allocate"}, {70: reason}, memory="600MB")
 
 

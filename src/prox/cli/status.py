@@ -62,7 +62,7 @@ _MEANING = {
     "running?": "running, or killed (on object stores only watching tells: --follow)",
     "interrupted": "interrupted; the same command again goes on",
     "incomplete": "some units could not be done; mend that, and the same command again does them",
-    "failed": "failed; the same command again goes on",
+    "failed": "failed; mend that, and the same command again goes on",
     "killed": "killed; the same command again goes on",
 }
 

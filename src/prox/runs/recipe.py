@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -321,10 +321,21 @@ def load_stages(recipe: Recipe) -> list[Stage]:
         spec = recipe.specs()[0]
         refiner = StoredRefiner(spec.removeprefix("stored:"), Level.DOCUMENT, whole=True)
         return [Stage(spec, refiner, Policy.unlimited())]
-    if recipe.uncertain is None:
-        share = _memory_share(recipe)
-        return [_stage([each], _load(each, level, share), recipe) for each, level in recipe.levels()]
-    return [_stage(stages, _cascade(recipe, stages, level), recipe) for stages, level in recipe.cascade()]
+    if recipe.uncertain is not None:
+        plan = recipe.cascade()
+        _check_thresholds(recipe, [level for _, level in plan])
+        return [_stage(stages, _cascade(recipe, stages, level), recipe) for stages, level in plan]
+    levels = recipe.levels()
+    _check_thresholds(recipe, [level for _, level in levels])
+    share = _memory_share(recipe)
+    return [_stage([each], _load(each, level, share), recipe) for each, level in levels]
+
+
+def _check_thresholds(recipe: Recipe, levels: Collection[Level]) -> None:
+    """None is to be without effect."""
+    for name, level in (("keep", Level.DOCUMENT), ("noise", Level.CHUNK)):
+        if getattr(recipe, f"{name}_threshold") is not None and level not in levels:
+            raise UsageError(f"no refiner works at {level} level, so leave out --{name}-threshold, which is for that")
 
 
 def refiner_for(recipe: Recipe, level: Level) -> Refiner:

@@ -424,4 +424,4 @@ class _Run:
         }
 
 
-_GOES_ON = "What is done is whole; run the same command again to go on"
+_GOES_ON = "What is done is whole; mend that, and the same command again goes on"

@@ -12,7 +12,7 @@ from prox.corpora import Batch, Preset, Quarantined, json_text
 from prox.corpora.arrow_values import to_json_value
 from prox.document import Document
 from prox.runs.costs import StageCost
-from prox.runs.stages import QUARANTINED, Refined, Stage
+from prox.runs.stages import IGNORED, QUARANTINED, Refined, Stage
 from prox.runs.unit_report import UnitReport
 
 _STAGE = pa.struct(
@@ -54,6 +54,8 @@ PROGRAM_SCHEMA = pa.schema(
 
 def reason_kind(reason: str) -> str:
     """Reasons are counted without what is particular to one record."""
+    if IGNORED in reason:
+        return "edited less or not: a program with too many wrong operations was ignored"
     return re.sub(r"(?<![\w-])\d[\d,.]*\b", "N", reason.partition(":")[0].partition(", keep score")[0])
 
 

@@ -209,7 +209,8 @@ class Supervisor:
                     return self._died(unit, place, told, "stopped")
                 if self._takes_too_much():  # also while it talks
                     limit = f"{(self._job.memory or 0) / 1e6:,.0f} MB"
-                    return self._died(unit, place, told, f"the worker took more than {limit} of memory")
+                    how = f"the worker took more than {limit} of memory (--memory gives more)"
+                    return self._died(unit, place, told, how)
                 if pipe.poll(_POLL_SECONDS):
                     heard = time.monotonic()
                     match pipe.recv():

@@ -2,21 +2,24 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rule_texts import DROPPED, KEPT, pages
+from rule_texts import DROPPED, KEPT, STORY, pages
 
 import prox
 from prox.chunking import Chunk
+from prox.document import Document
 from prox.errors import UsageError
-from prox.program import DropDocument, KeepDocument, Policy, execute
+from prox.program import DropDocument, KeepDocument, Policy, Scope, execute
 from prox.refiners import Level, load_refiner
 from prox.refiners.rules import SETS, RulesRefiner, refiner
 from prox.refiners.specs import levels_of_spec
 from prox.runs.recipe import load_stages, make_recipe
 from prox.runs.refine import refine_corpus
+from prox.runs.stages import refine_documents
 
 ALL = "gopher+c4+fineweb+refinedweb"
 
@@ -179,3 +182,23 @@ def test_a_run_counts_the_reasons_of_its_rules(tmp_path):
         level: load_refiner("rules:gopher+c4+fineweb", Level(level)).fingerprint for level in ("document", "chunk")
     }
     assert {"dup_para_frac", "top_2_gram", "lorem_ipsum"} <= record["reasons"].keys()
+
+
+@pytest.mark.parametrize("names", ["c4", "refinedweb", "c4+refinedweb"])
+def test_lines_of_a_part_of_a_document_are_numbered_over_the_whole(names):
+    """Story: as the second of a cascade, rules removed other lines than they meant, or were ignored."""
+    text = "\n".join(["Home", "3 likes", STORY[0], f"{STORY[1]} Read more...", "SHARE ON FACEBOOK"])
+    refiner = RulesRefiner(names, Level.CHUNK)
+    whole, part = refiner.refine([Chunk("page", text, 0), Chunk("page", text, 70)])
+    limits = Policy(least_share=None, least_words=None)
+    alone = execute(text, whole.program, limits)
+    below = execute("\n" * 70 + text, replace(part.program, scope=Scope(70, 74)), limits)
+    assert alone.edited and not below.rejected and below.text == "\n" * 70 + (alone.text or "")
+
+
+def test_a_cascade_of_the_tagger_and_rules_loses_no_program():
+    pages = [f"Home\nLog in\n{KEPT}\n3 likes\nRead more\nPrivacy policy\n{STORY[0]}\nMENU\n"] * 3
+    stages = load_stages(make_recipe(input=(), output="", stages=("tagger", "rules:c4"), uncertain="0.01..0.99"))
+    for refined in refine_documents([Document(str(n), text) for n, text in enumerate(pages)], stages):
+        (lines,) = [stage for stage in refined.stages if stage.level == "chunk"]
+        assert lines.words_sent and not lines.rejected and not lines.unusable

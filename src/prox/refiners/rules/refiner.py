@@ -17,7 +17,7 @@ from prox.refiners.rules.page import Page
 from prox.refiners.rules.refinedweb import refinedweb
 from prox.refiners.rules.tables import load_tables
 
-VERSION = 2
+VERSION = 3
 """Counts up when a rule would decide otherwise; part of the fingerprint."""
 
 Rules: TypeAlias = Callable[[Page], str]
@@ -77,37 +77,41 @@ def check_names(names: str, level: Level) -> None:
 class RuleReader:
     """Applies rules one after the other, each to what the one before has left of a page.
 
-    Remembers the operations for the pages of the last batch, because both levels ask about the same ones.
+    Remembers the edited pages of the last batch, because both levels ask about the same ones.
     """
 
     def __init__(self, rules: Sequence[Rules]) -> None:
         self._rules = rules
-        self._last: dict[str, list[Operation]] = {}
+        self._last: dict[str, Page] = {}
 
     def reasons(self, texts: Sequence[str]) -> list[str]:
         """Why each document is dropped, or ""."""
-        read: dict[str, list[Operation]] = {}
+        read: dict[str, Page] = {}
         reasons = []
         for text in texts:
             page = Page(text)
             reason = next(filter(None, (rules(page) for rules in self._rules)), "")
             if not reason:
-                read[text] = page.operations()
+                read[text] = page
             reasons.append(reason)
         self._last = read
         return reasons
 
-    def edits(self, texts: Sequence[str]) -> list[list[Operation]]:
-        """What the rules that edit lines do to each document, whether it is dropped or not."""
-        known = self._last  # another thread may replace it meanwhile
-        return [known[text] if text in known else self._edits(text) for text in texts]
+    def edits(self, chunks: Sequence[Chunk]) -> list[list[Operation]]:
+        """What the rules that edit lines do to each document, whether it is dropped or not.
 
-    def _edits(self, text: str) -> list[Operation]:
+        In a cascade it is a part of one, whose lines are numbered over the whole.
+        """
+        known = self._last  # another thread may replace it meanwhile
+        pages = [known[chunk.text] if chunk.text in known else self._edited(chunk.text) for chunk in chunks]
+        return [page.operations(chunk.first_line) for page, chunk in zip(pages, chunks, strict=True)]
+
+    def _edited(self, text: str) -> Page:
         page = Page(text)
         for rules in self._rules:
             if rules in EDITING:
                 rules(page)
-        return page.operations()
+        return page
 
 
 @lru_cache(maxsize=8)
@@ -139,10 +143,10 @@ class RulesRefiner:
         self.fingerprint = f"rules:{names}:{VERSION}:{tables}:unicode-{unicodedata.unidata_version}:{level}"
 
     def refine(self, chunks: Sequence[Chunk]) -> list[Draft]:
-        texts = [chunk.text for chunk in chunks]
         if self.level == Level.DOCUMENT:
+            texts = [chunk.text for chunk in chunks]
             return [
                 Draft(Program((DropDocument() if reason else KeepDocument(),)), reason=reason)
                 for reason in self._reader.reasons(texts)
             ]
-        return [Draft(Program(tuple(operations or [KeepDocument()]))) for operations in self._reader.edits(texts)]
+        return [Draft(Program(tuple(operations or [KeepDocument()]))) for operations in self._reader.edits(chunks)]
