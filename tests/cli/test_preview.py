@@ -45,23 +45,23 @@ def test_removed_lines_carry_a_minus_sign_without_colours():
 
 
 def test_removed_lines_are_red_on_a_terminal():
-    assert "\x1b[31m- menu" in shown(refined("menu\nprose", "prose", RemoveLines(0, 0)), colours=True)
+    assert "\x1b[31m-\x1b[0m  \x1b[31mmenu" in shown(refined("menu\nprose", "prose", RemoveLines(0, 0)), colours=True)
 
 
 def test_every_line_of_a_dropped_document_is_removed():
     out = shown(refined("a\nb", None, DropDocument(), decision="dropped", reason="tagger, keep score 0.10"))
-    assert "- a" in out and "- b" in out and "dropped" in out and "tagger, keep score 0.10" in out
+    assert "-  a" in out and "-  b" in out and "dropped" in out and "tagger, keep score 0.10" in out
 
 
 def test_a_replaced_string_is_gone_on_the_right():
     out = shown(refined("text [edit] more", "text more", Replace(" [edit]", "", 0, 0)))
-    assert ["0", "text", "[edit]", "more", "text", "more"] in [line.split() for line in out.splitlines()]
+    assert ["0", "~", "text[-", "[edit]-]", "more", "text", "more"] in [line.split() for line in out.splitlines()]
 
 
 def test_a_string_that_is_replaced_once_is_shown_like_one_that_is_replaced_everywhere():
     out = shown(refined("teh cat\nteh end", "teh cat\nthe end", ReplaceOnce(1, "teh", "the")))
     lines = [line.split() for line in out.splitlines()]
-    assert ["0", "teh", "cat", "teh", "cat"] in lines and ["1", "teh", "end", "the", "end"] in lines
+    assert ["0", "teh", "cat", "teh", "cat"] in lines and ["1", "~", "[-teh-]", "end", "the", "end"] in lines
 
 
 def test_new_lines_stand_on_the_right_with_a_plus_sign():
@@ -138,9 +138,27 @@ def test_no_line_is_wider_than_the_terminal(width):
 
 
 @pytest.mark.parametrize("id", ["http://example.org/" + "x" * 200, "鳥" * 200])
-def test_of_a_long_id_the_end_is_cut_and_not_the_figures(id):
-    first = shown(refined("word\nx", "x", RemoveLines(0, 0), id=id), width=60).splitlines()[0]
-    assert first.startswith(id[:10]) and "… · edited · 3 → 2 words" in first and cell_len(first) <= 60
+def test_a_long_id_stands_whole_above_the_figures(id):
+    lines = shown(refined("word\nx", "x", RemoveLines(0, 0), id=id), width=60).splitlines()
+    rule = next(place for place, line in enumerate(lines) if line.startswith("edited · 3 → 2 words"))
+    assert "".join(line.strip() for line in lines[:rule]) == id and max(map(cell_len, lines)) <= 60
+
+
+def test_a_long_reason_is_whole_at_any_width():
+    reason = "the program for lines 32 to 42 is ignored: erroneous operations 3, allowed 1"
+    for width in (40, 80, 200):
+        assert reason in " ".join(shown(refined("a\nb", "a\nb", reason=reason), width=width).split())
+
+
+def test_the_sign_stands_beside_its_text_however_narrow():
+    out = shown(refined("公民读本与先贤论著的一行没有空格的文字\nx", "x", RemoveLines(0, 0)), width=40)
+    (line,) = [line for line in out.splitlines() if line.split()[:2] == ["0", "-"]]
+    assert "公民" in line
+
+
+def test_a_blank_line_has_no_score():
+    out = shown(refined("menu\n\nprose", "prose", RemoveLines(0, 1), line_scores=bytes([97, 0, 3])))
+    assert ["1", "-"] in [line.split() for line in out.splitlines()]
 
 
 @pytest.mark.parametrize("full", [False, True])

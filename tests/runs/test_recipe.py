@@ -262,7 +262,10 @@ def test_a_file_that_is_no_recipe_is_told(tmp_path, text, message):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"level": "chunk", "keep_threshold": 0.3}, "no refiner works at document level, so leave out --keep-threshold"),
+        (
+            {"level": "chunk", "keep_threshold": 0.3},
+            "no refiner works at document level, so leave out --keep-threshold",
+        ),
         ({"level": "document", "noise_threshold": 0.3}, "no refiner works at chunk level, so leave out --noise-thresh"),
         ({"stages": ("rules:c4",), "level": "chunk", "keep_threshold": 0.3}, "no refiner works at document level"),
     ],

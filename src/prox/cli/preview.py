@@ -50,7 +50,8 @@ def preview(
 ) -> None:
     """Show some documents raw and refined side by side, with their programs and scores.
 
-    Removed text is red, replaced text yellow; without colours, removed lines carry a minus sign.
+    Removed lines are red and carry a minus sign. In a line that is changed (~), what goes is marked yellow, or without
+    colours in [-brackets-].
 
     Example: prox preview pages.jsonl -n 3
     """

@@ -18,7 +18,8 @@ _SHOWN_LINES = 60
 _SHOWN_OPERATIONS = 25
 _SHOWN_CHARACTERS = 2000  # of a line
 
-Row = tuple[str, Text, Text]
+Row = tuple[str, Text, Text, Text]
+"""Number and score, sign, raw, refined."""
 
 
 def show(entry: Refined | Quarantined, console: Console, full: bool = False) -> None:
@@ -27,38 +28,44 @@ def show(entry: Refined | Quarantined, console: Console, full: bool = False) -> 
         place = f"{entry.file}, record {entry.record}: {entry.reason}"
         console.print(Panel(Text(visible(place)), title="quarantined", border_style="magenta"))
         return
-    console.rule(_title(entry, console.width), align="left")
+    id, facts = visible(entry.document.id[:_SHOWN_CHARACTERS]), _facts(entry)
+    if cell_len(id) + cell_len(facts) + 7 > console.width:  # it can be copied whole
+        console.print(Text(id, style="bold", overflow="fold"))
+        console.rule(Text(facts), align="left")
+    else:
+        console.rule(Text(id, style="bold").append(f" · {facts}", style="not bold"), align="left")
     table = Table(expand=True, box=None, padding=(0, 1), show_edge=False)
     scored = any(stage.line_scores is not None for stage in entry.stages)
-    table.add_column("noise" if scored else "", justify="right", style="dim", no_wrap=True)
+    table.add_column("noise" if scored else "", style="dim", no_wrap=True)
+    table.add_column("", width=1)
     table.add_column("raw", ratio=1, overflow="fold")
     table.add_column("refined", ratio=1, overflow="fold")
-    rows = _rows(entry, None if full else _SHOWN_CHARACTERS)
-    for number, raw, refined in rows if full else _shortened(rows):
-        table.add_row(number, raw, refined)
+    rows = _rows(entry, None if full else _SHOWN_CHARACTERS, console.color_system is None)
+    for row in rows if full else _shortened(rows):
+        table.add_row(*row)
     console.print(table)
-    console.print(
-        Panel(
-            Text(_program(entry.program, full)),
-            title="program",
-            title_align="left",
-            subtitle=Text(visible(_why(entry))),
-            subtitle_align="left",
-            border_style="dim",
-        )
+    why = visible(_why(entry))
+    fits = cell_len(why) + 6 <= console.width
+    program = Panel(
+        Text(_program(entry.program, full)),
+        title="program",
+        title_align="left",
+        subtitle=Text(why) if fits else None,
+        subtitle_align="left",
+        border_style="dim",
     )
+    console.print(program)
+    if not fits:
+        console.print(Text(why, style="dim", overflow="fold"))
     console.print()
 
 
-def _title(entry: Refined, width: int) -> Text:
-    """Where there is no room, it is the id that is cut, and not the figures."""
-    facts = f" · {entry.decision} · {entry.words_before:,} → {entry.words_after:,} words"
-    title = Text(visible(entry.document.id), style="bold")
-    title.truncate(max(8, width - cell_len(facts) - 4), overflow="ellipsis")
-    return title.append(facts)
+def _facts(entry: Refined) -> str:
+    return f"{entry.decision} · {entry.words_before:,} → {entry.words_after:,} words"
 
 
-def _rows(entry: Refined, most: int | None) -> list[Row]:
+def _rows(entry: Refined, most: int | None, plain: bool) -> list[Row]:
+    """`plain`: there are no colours, so brackets say what goes from a line that stays."""
     lines = split_lines(entry.document.text)
     scores = next((stage.line_scores for stage in entry.stages if stage.line_scores is not None), None)
     removed: set[int] = set()
@@ -74,23 +81,35 @@ def _rows(entry: Refined, most: int | None) -> list[Row]:
                 replaced.setdefault(number, []).append(operation)
     rows = _inserted(behind.get(-1, ()), most)
     for number, line in enumerate(lines):
-        label = f"{number}" if scores is None else f"{number} {scores[number]:3d}%"
-        raw, refined = Text(_cut(line, most)), Text(_cut(line, most))
+        label = _label(number, len(str(len(lines) - 1)), line, scores)
+        sign, raw, refined = Text(""), Text(_cut(line, most)), Text(_cut(line, most))
         if number in removed or entry.text is None:
-            raw, refined = Text("- " + _cut(line, most), style="red"), Text("")
+            sign, refined = Text("-", style="red"), Text("")
+            raw.stylize("red")
         elif number in replaced:
+            sign = Text("~", style="yellow")
             for operation in replaced[number]:
-                raw.highlight_words([visible(operation.source)], style="black on yellow")
+                source = visible(operation.source)
+                if plain:
+                    raw = Text(raw.plain.replace(source, f"[-{source}-]"))
+                raw.highlight_words([source], style="black on yellow")
                 line = line.replace(operation.source, operation.target)
             refined = Text(_cut(line, most), style="yellow")
-        rows.append((label, raw, refined))
+        rows.append((label, sign, raw, refined))
         rows += _inserted(behind.get(number, ()), most)
     return rows
 
 
+def _label(number: int, digits: int, line: str, scores: bytes | None) -> str:
+    """A line that is blank has no score of its own: it goes with those around it."""
+    if scores is None or not line or line.isspace():
+        return f"{number:{digits}d}"
+    return f"{number:{digits}d} {scores[number]:3d}%"
+
+
 def _inserted(operations: Sequence[InsertLine], most: int | None) -> list[Row]:
     texts = [text for each in sorted(operations, key=lambda each: each.place) for text in split_lines(each.text)]
-    return [("", Text(""), Text("+ " + _cut(text, most), style="green")) for text in texts]
+    return [("", Text(""), Text(""), Text("+ " + _cut(text, most), style="green")) for text in texts]
 
 
 def _lines_with(operation: Replace | ReplaceOnce, lines: Sequence[str]) -> list[int]:
@@ -107,7 +126,7 @@ def _shortened(rows: list[Row]) -> list[Row]:
         return rows
     half = _SHOWN_LINES // 2
     note = Text(f"… {len(rows) - 2 * half:,} more lines (--full shows them) …", style="dim")
-    return [*rows[:half], ("", note, Text("")), *rows[-half:]]
+    return [*rows[:half], ("", Text(""), note, Text("")), *rows[-half:]]
 
 
 def _program(program: Program, full: bool) -> str:

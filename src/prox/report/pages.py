@@ -29,7 +29,7 @@ class Line:
         number: Of the raw document, from 0; -1 for an added line.
         refined: What is left of it; "" where it was removed.
         words, words_left: Before and after, as the limits of programs count them.
-        score: Its noise score in per cent, if the refiner gives one.
+        score: Its noise score in per cent, if the refiner gives one; a blank line goes with those around it.
     """
 
     number: int
@@ -120,7 +120,8 @@ def lines_of(text: str, program: Program, decision: str, scores: bytes | None) -
     raw = split_lines(text)
 
     def line(number: int, fate: Fate, refined: str) -> Line:
-        score = scores[number] if scores is not None and number < len(scores) else None
+        scored = scores is not None and number < len(scores) and not (raw[number] == "" or raw[number].isspace())
+        score = scores[number] if scores is not None and scored else None
         words = count_words(raw[number])
         left = words if fate == "kept" else count_words(refined)
         return Line(number, fate, raw[number], refined, words, left, score)
