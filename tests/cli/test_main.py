@@ -51,6 +51,25 @@ def test_shells_can_complete_it(prox, monkeypatch):
     assert code == 0 and "complete_bash" in out and "COMPREPLY" in out
 
 
+@pytest.mark.parametrize(
+    ("begun", "values"),
+    [
+        (["refine", "in", "out", "--level", "d"], {"document"}),
+        (["refine", "in", "out", "--engine", ""], {"local", "ray"}),
+        (["preview", "in", "--corpus", "fine"], {"fineweb", "fineweb-edu"}),
+        (["pretrain", "in", "out", "--preset", "tlm-"], {"tlm-nano", "tlm-xs", "tlm-s", "tlm-m"}),
+        (["evaluate", "model", "--suite", "m"], {"math"}),
+    ],
+)
+def test_shells_know_the_values_of_options(prox, monkeypatch, begun, values):
+    words = ["prox", *begun]
+    monkeypatch.setenv("_PROX_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", " ".join(words))
+    monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
+    _, out, _ = prox()
+    assert set(out.split()) == values
+
+
 def test_version_is_the_installed_one(prox):
     import importlib.metadata
 

@@ -10,14 +10,20 @@ import typer
 
 from prox.cli.labelled import Gold, Input, Programs, labelled_pages
 from prox.cli.launched import one_voice
-from prox.cli.options import Corpus, HtmlToText, SystemPrompt, TextField
+from prox.cli.options import Corpus, HtmlToText, SystemPrompt, TextField, one_of
 from prox.errors import UsageError
 
 Base: TypeAlias = Annotated[
     str, typer.Option(metavar="MODEL", help="The model to begin with: a folder, a GGUF file, or a name on the hub.")
 ]
 LevelOfPrograms: TypeAlias = Annotated[
-    str, typer.Option("--level", metavar="document|chunk", help="Learn to drop documents, or to edit chunks of lines.")
+    str,
+    typer.Option(
+        "--level",
+        metavar="document|chunk",
+        autocompletion=one_of("document", "chunk"),
+        help="Learn to drop documents, or to edit chunks of lines.",
+    ),
 ]
 FamilyToTrain: TypeAlias = Annotated[
     str | None,
@@ -31,7 +37,10 @@ FamilyToTrain: TypeAlias = Annotated[
 DialectToWrite: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        "--dialect", metavar="NAME", help="Of a family of its own: prox-chunk (the default), refinex or ultrax."
+        "--dialect",
+        metavar="NAME",
+        autocompletion=one_of("prox-chunk", "refinex", "ultrax"),
+        help="Of a family of its own: prox-chunk (the default), refinex or ultrax.",
     ),
 ]
 WindowOption: TypeAlias = Annotated[

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from prox.cli.options import Corpus, TextField
+from prox.cli.options import Corpus, TextField, model_presets, task_suites
 from prox.errors import RunError, UsageError
 
 
@@ -26,13 +26,21 @@ def compare(
         ),
     ] = None,
     suite: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="prox, data-selection or math: see prox evaluate.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", autocompletion=task_suites, help="prox, data-selection or math: see prox evaluate."
+        ),
     ] = None,
     task: Annotated[
         list[str] | None, typer.Option(metavar="FILE|FOLDER|NAME", help="Tasks: see prox evaluate.")
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Model and schedule: tlm-nano if not given; see prox pretrain.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            autocompletion=model_presets,
+            help="Model and schedule: tlm-nano if not given; see prox pretrain.",
+        ),
     ] = None,
     tokens: Annotated[
         int | None,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from prox.cli.options import Corpus, TextField
+from prox.cli.options import Corpus, TextField, task_suites
 from prox.errors import RunError, UsageError
 
 
@@ -26,7 +26,9 @@ def evaluate(
     suite: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="prox (ten tasks), data-selection (eight) or math (nine). As often as you like."
+            metavar="NAME",
+            autocompletion=task_suites,
+            help="prox (ten tasks), data-selection (eight) or math (nine). As often as you like.",
         ),
     ] = None,
     task: Annotated[

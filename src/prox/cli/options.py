@@ -1,10 +1,35 @@
 """Options that several verbs share, so that they mean and say the same everywhere."""
 
+from collections.abc import Callable
 from typing import Annotated, TypeAlias
 
 import typer
 
 from prox.errors import UsageError
+
+
+def one_of(*names: str) -> Callable[[str], list[str]]:
+    """What a shell completes a value to."""
+    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
+
+
+def _corpora(incomplete: str) -> list[str]:
+    from prox.corpora.presets import PRESETS
+
+    return one_of(*(preset.name for preset in PRESETS))(incomplete)
+
+
+def model_presets(incomplete: str) -> list[str]:
+    from prox.pretrain.presets import PRESETS
+
+    return one_of(*(preset.name for preset in PRESETS))(incomplete)
+
+
+def task_suites(incomplete: str) -> list[str]:
+    from prox.pretrain.evaluation.suites import NAMES
+
+    return one_of(*NAMES)(incomplete)
+
 
 Refiners: TypeAlias = Annotated[
     list[str] | None,
@@ -28,6 +53,7 @@ Family: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
+        autocompletion=one_of("prox-document", "prox-chunk", "ultrax", "instruct"),
         help="How the language model is asked: prox-document, prox-chunk, ultrax or instruct (few-shot, any chat "
         "model). Told from its name or config if not given.",
     ),
@@ -56,6 +82,7 @@ OnFailure: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="keep|quarantine",
+        autocompletion=one_of("keep", "quarantine"),
         help="What becomes of a document for which a refiner could write no program: kept as it was (the default), or "
         "quarantined.",
     ),
@@ -71,6 +98,7 @@ OneLevel: TypeAlias = Annotated[
     typer.Option(
         "--level",
         metavar="document|chunk",
+        autocompletion=one_of("document", "chunk"),
         help="Work at one level only: document (keep or drop) or chunk (edit lines). Both if not given.",
     ),
 ]
@@ -89,6 +117,7 @@ Corpus: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
+        autocompletion=_corpora,
         help="Corpus preset, if it is not recognised: c4, redpajama-v2, fineweb, dclm, openwebmath, dolma, plain, …",
     ),
 ]
@@ -98,12 +127,18 @@ TextField: TypeAlias = Annotated[
 HtmlToText: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="What makes text of the HTML pages of a web archive: resiliparse (default) or trafilatura."
+        metavar="NAME",
+        autocompletion=one_of("resiliparse", "trafilatura"),
+        help="What makes text of the HTML pages of a web archive: resiliparse (default) or trafilatura.",
     ),
 ]
 Format: TypeAlias = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Format of the refined text: parquet, or jsonl (JSON Lines with zstd)."),
+    typer.Option(
+        metavar="NAME",
+        autocompletion=one_of("parquet", "jsonl"),
+        help="Format of the refined text: parquet, or jsonl (JSON Lines with zstd).",
+    ),
 ]
 Workers: TypeAlias = Annotated[
     int | None,
@@ -114,7 +149,11 @@ Workers: TypeAlias = Annotated[
 ]
 Engine: TypeAlias = Annotated[
     str | None,
-    typer.Option(metavar="local|ray", help="Where to work: on this machine (the default), or on a Ray cluster."),
+    typer.Option(
+        metavar="local|ray",
+        autocompletion=one_of("local", "ray"),
+        help="Where to work: on this machine (the default), or on a Ray cluster.",
+    ),
 ]
 Gpus: TypeAlias = Annotated[
     float | None,

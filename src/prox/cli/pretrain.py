@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from prox.cli.launched import one_voice
-from prox.cli.options import Corpus, HtmlToText, StartOver, TextField
+from prox.cli.options import Corpus, HtmlToText, StartOver, TextField, model_presets
 from prox.errors import UsageError
 from prox.readable import duration
 
@@ -26,6 +26,7 @@ def pretrain(
         str | None,
         typer.Option(
             metavar="NAME",
+            autocompletion=model_presets,
             help="Model and schedule: tlm-nano (the default; minutes on a CPU), tlm-xs, tlm-s, tlm-m, pythia-410m, "
             "pythia-1b; or, to train on, tinyllama-1.1b, llama-2-7b, codellama-7b, mistral-7b.",
         ),
