@@ -14,4 +14,4 @@ def test_names_of_rules_are_explained_and_others_are_told_as_they_are():
 def test_of_many_reasons_the_rest_is_counted():
     many = [(f"reason {number}", 10) for number in range(MOST + 2)]
     assert reason_lines(many)[MOST:] == ["  20 × for 2 other reasons"]
-    assert reason_lines(many[:-1])[MOST:] == ["  10 × for 1 other reason"]
+    assert reason_lines(many[:-1])[MOST:] == [f"  10 × reason {MOST}"]  # one more takes no more room

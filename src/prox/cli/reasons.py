@@ -9,9 +9,9 @@ def reason_lines(reasons: Sequence[tuple[str, int]]) -> list[str]:
     """The most frequent ones, which come first, and how many more there are."""
     from prox.refiners.rules import MEANINGS
 
-    told = [f"{reason}: {MEANINGS[reason]}" if reason in MEANINGS else reason for reason, _ in reasons[:MOST]]
-    lines = [f"  {count:,} × {name}" for name, (_, count) in zip(told, reasons, strict=False)]
-    if more := reasons[MOST:]:
-        others = "1 other reason" if len(more) == 1 else f"{len(more)} other reasons"
-        lines.append(f"  {sum(count for _, count in more):,} × for {others}")
+    shown = reasons if len(reasons) == MOST + 1 else reasons[:MOST]  # a line for one alone would be as long
+    told = [f"{reason}: {MEANINGS[reason]}" if reason in MEANINGS else reason for reason, _ in shown]
+    lines = [f"  {count:,} × {name}" for name, (_, count) in zip(told, shown, strict=True)]
+    if more := reasons[len(shown) :]:
+        lines.append(f"  {sum(count for _, count in more):,} × for {len(more)} other reasons")
     return lines
