@@ -58,6 +58,13 @@ def test_a_replaced_string_is_gone_on_the_right():
     assert ["0", "~", "text[-", "[edit]-]", "more", "text", "more"] in [line.split() for line in out.splitlines()]
 
 
+def test_every_string_that_goes_from_a_line_is_marked_once():
+    edits = [Replace("[edit]", "", 0, 0), Replace("-", "", 0, 0), Replace("[edit]", "", 0, 0)]
+    out = shown(refined("a-b [edit] c", "ab  c", *edits))
+    assert "a[---]b [-[edit]-] c" in out
+    assert "\x1b[30;43m[edit]" in shown(refined("a-b [edit] c", "ab  c", *edits), colours=True)
+
+
 def test_a_string_that_is_replaced_once_is_shown_like_one_that_is_replaced_everywhere():
     out = shown(refined("teh cat\nteh end", "teh cat\nthe end", ReplaceOnce(1, "teh", "the")))
     lines = [line.split() for line in out.splitlines()]

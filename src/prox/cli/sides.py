@@ -1,6 +1,7 @@
 """A document raw and refined, side by side."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.text import Text
 from prox.corpora import Quarantined
 from prox.document import split_lines
 from prox.program import InsertLine, Program, RemoveLines, Replace, ReplaceOnce
+from prox.runs.places import places_left
 from prox.runs.stages import Refined
 from prox.visible import visible
 
@@ -88,16 +90,26 @@ def _rows(entry: Refined, most: int | None, plain: bool) -> list[Row]:
             raw.stylize("red")
         elif number in replaced:
             sign = Text("~", style="yellow")
+            left = line
             for operation in replaced[number]:
-                source = visible(operation.source)
-                if plain:
-                    raw = Text(raw.plain.replace(source, f"[-{source}-]"))
-                raw.highlight_words([source], style="black on yellow")
-                line = line.replace(operation.source, operation.target)
-            refined = Text(_cut(line, most), style="yellow")
+                left = left.replace(operation.source, operation.target)
+            raw = _marked(line, [operation.source for operation in replaced[number]], most, plain)
+            refined = Text(_cut(left, most), style="yellow")
         rows.append((label, sign, raw, refined))
         rows += _inserted(behind.get(number, ()), most)
     return rows
+
+
+def _marked(line: str, sources: Sequence[str], most: int | None, plain: bool) -> Text:
+    """A line with what goes from it marked."""
+    stays = set(places_left(line, 0, [Replace(source) for source in sources]))
+    text = Text()
+    shown = line if most is None else line[:most]
+    for is_left, places in groupby(range(len(shown)), stays.__contains__):
+        piece = visible("".join([shown[place] for place in places]))
+        gone = f"[-{piece}-]" if plain else piece
+        text.append(piece if is_left else gone, style=None if is_left else "black on yellow")
+    return text.append(_cut(line, most).removeprefix(visible(shown)))
 
 
 def _label(number: int, digits: int, line: str, scores: bytes | None) -> str:
