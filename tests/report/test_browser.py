@@ -5,14 +5,22 @@ from report_pages import page
 from prox.report.browser import LONGEST_LINE, as_data
 
 
-def test_a_long_line_is_cut_after_it_was_marked():
+def test_of_a_long_line_every_edit_is_shown():
     raw = f"Home | {' '.join(f'Swifts never land, said number {number}.' for number in range(99))} Read more"
     shown = as_data(page(0, raw, 'normalize("Home | ")\nnormalize(" Read more")'))
     ((_, fate, _, pieces, refined),) = shown["lines"]
-    assert fate == "changed" and pieces[0] == ["Home | ", 0] and pieces[1][1] == 1
+    assert fate == "changed" and pieces[0] == ["Home | ", 0] and pieces[-1] == [" Read more", 0]
+    left_out = int(pieces[2][0].replace(",", "").split()[1])
+    assert [kept for _, kept in pieces] == [0, 1, 1, 1, 0]
+    assert sum(len(text) for text, _ in pieces) - len(pieces[2][0]) + left_out == len(raw)
+    assert refined.startswith("Swifts") and refined.endswith(" more characters")
+
+
+def test_of_many_edits_of_a_long_line_the_first_are_shown():
+    raw = " ".join(f"Swifts never land, said number {number}. [edit]" for number in range(99))
+    ((_, _, _, pieces, _),) = as_data(page(0, raw, 'normalize(" [edit]")'))["lines"]
     assert sum(len(text) for text, _ in pieces[:-1]) == LONGEST_LINE
     assert pieces[-1] == [f" … {len(raw) - LONGEST_LINE:,} more characters", 1]
-    assert refined.startswith("Swifts") and refined.endswith(" more characters")
 
 
 def test_a_short_line_is_whole():

@@ -1,8 +1,5 @@
 """A document raw and refined, side by side."""
 
-from collections.abc import Sequence
-from itertools import groupby
-
 from rich.cells import cell_len
 from rich.console import Console
 from rich.panel import Panel
@@ -10,9 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from prox.corpora import Quarantined
-from prox.document import split_lines
-from prox.program import InsertLine, Program, RemoveLines, Replace, ReplaceOnce
-from prox.runs.places import places_left
+from prox.program import Program
+from prox.report.browser import beginning
+from prox.report.marks import marked
+from prox.report.pages import Line, lines_of
 from prox.runs.stages import Refined
 from prox.visible import visible
 
@@ -68,69 +66,38 @@ def _facts(entry: Refined) -> str:
 
 def _rows(entry: Refined, most: int | None, plain: bool) -> list[Row]:
     """`plain`: there are no colours, so brackets say what goes from a line that stays."""
-    lines = split_lines(entry.document.text)
     scores = next((stage.line_scores for stage in entry.stages if stage.line_scores is not None), None)
-    removed: set[int] = set()
-    replaced: dict[int, list[Replace | ReplaceOnce]] = {}
-    behind: dict[int, list[InsertLine]] = {}
-    for operation in entry.program.operations:
-        if isinstance(operation, RemoveLines):
-            removed.update(range(operation.first, operation.last + 1))
-        elif isinstance(operation, InsertLine):
-            behind.setdefault(operation.after, []).append(operation)
-        elif isinstance(operation, Replace | ReplaceOnce):
-            for number in _lines_with(operation, lines):
-                replaced.setdefault(number, []).append(operation)
-    rows = _inserted(behind.get(-1, ()), most)
-    for number, line in enumerate(lines):
-        label = _label(number, len(str(len(lines) - 1)), line, scores)
-        sign, raw, refined = Text(""), Text(_cut(line, most)), Text(_cut(line, most))
-        if number in removed or entry.text is None:
-            sign, refined = Text("-", style="red"), Text("")
-            raw.stylize("red")
-        elif number in replaced:
-            sign = Text("~", style="yellow")
-            left = line
-            for operation in replaced[number]:
-                left = left.replace(operation.source, operation.target)
-            raw = _marked(line, [operation.source for operation in replaced[number]], most, plain)
-            refined = Text(_cut(left, most), style="yellow")
-        rows.append((label, sign, raw, refined))
-        rows += _inserted(behind.get(number, ()), most)
+    lines = lines_of(entry.document.text, entry.program, entry.decision, scores)
+    digits = len(str(max(0, *(line.number for line in lines), 0)))
+    rows: list[Row] = []
+    for line in lines:
+        sign, raw, refined = Text(""), Text(_cut(line.raw, most)), Text(_cut(line.refined, most))
+        match line.fate:
+            case "removed":
+                sign = Text("-", style="red")
+                raw.stylize("red")
+            case "changed":
+                sign = Text("~", style="yellow")
+                raw = _marked(line, most, plain)
+                refined.stylize("yellow")
+            case "added":
+                refined = Text(f"+ {refined.plain}", style="green")
+        rows.append((_label(line, digits), sign, raw, refined))
     return rows
 
 
-def _marked(line: str, sources: Sequence[str], most: int | None, plain: bool) -> Text:
+def _marked(line: Line, most: int | None, plain: bool) -> Text:
     """A line with what goes from it marked."""
-    stays = set(places_left(line, 0, [Replace(source) for source in sources]))
     text = Text()
-    shown = line if most is None else line[:most]
-    for is_left, places in groupby(range(len(shown)), stays.__contains__):
-        piece = visible("".join([shown[place] for place in places]))
-        gone = f"[-{piece}-]" if plain else piece
-        text.append(piece if is_left else gone, style=None if is_left else "black on yellow")
-    return text.append(_cut(line, most).removeprefix(visible(shown)))
+    for piece, stays in beginning(marked(line.raw, line.refined), most or len(line.raw)):
+        gone = f"[-{visible(piece)}-]" if plain else visible(piece)
+        text.append(visible(piece) if stays else gone, style=None if stays else "black on yellow")
+    return text
 
 
-def _label(number: int, digits: int, line: str, scores: bytes | None) -> str:
-    """A line that is blank has no score of its own: it goes with those around it."""
-    if scores is None or not line or line.isspace():
-        return f"{number:{digits}d}"
-    return f"{number:{digits}d} {scores[number]:3d}%"
-
-
-def _inserted(operations: Sequence[InsertLine], most: int | None) -> list[Row]:
-    texts = [text for each in sorted(operations, key=lambda each: each.place) for text in split_lines(each.text)]
-    return [("", Text(""), Text(""), Text("+ " + _cut(text, most), style="green")) for text in texts]
-
-
-def _lines_with(operation: Replace | ReplaceOnce, lines: Sequence[str]) -> list[int]:
-    """The numbers of the lines in which a replacement finds its source."""
-    if isinstance(operation, ReplaceOnce):
-        return [operation.line] if operation.source in lines[operation.line] else []
-    first = operation.first or 0
-    last = len(lines) - 1 if operation.last is None else min(operation.last, len(lines) - 1)
-    return [number for number in range(first, last + 1) if operation.source in lines[number]]
+def _label(line: Line, digits: int) -> str:
+    number = f"{line.number:{digits}d}" if line.number >= 0 else ""
+    return number if line.score is None else f"{number} {line.score:3d}%"
 
 
 def _shortened(rows: list[Row]) -> list[Row]:

@@ -16,6 +16,9 @@ MOST_PAGES = 150
 MOST_LINES = 400
 MOST_CHARACTERS = 16_000
 LONGEST_LINE = 1_500
+ENDS_OF_PIECE = 100
+"""Of a long stretch between two edits of a long line, characters at either end."""
+
 LONGEST_PROGRAM = 4_000
 LONGEST_ID = 300
 AROUND = 3
@@ -105,15 +108,27 @@ def _as_many(lines: Sequence[Line], most: int, characters: int) -> int:
 def _row(line: Line) -> list[Any]:
     raw = cut(line.raw, LONGEST_LINE)
     if line.fate == "changed":
-        pieces = [[visible(piece), int(kept)] for piece, kept in _first(marked(line.raw, line.refined), LONGEST_LINE)]
+        pieces = [[visible(piece), int(kept)] for piece, kept in beginning(_shortened(line), LONGEST_LINE)]
         return [line.number, line.fate, line.score, pieces, _shown(line.refined, LONGEST_LINE)]
     if line.fate == "added":
         return [line.number, line.fate, None, "", _shown(line.refined, LONGEST_LINE)]
     return [line.number, line.fate, line.score, visible(raw)]
 
 
-def _first(pieces: Iterable[tuple[str, bool]], most: int) -> Iterator[tuple[str, bool]]:
-    """So many characters of them, and how many more there are."""
+def _shortened(line: Line) -> Iterator[tuple[str, bool]]:
+    """The marked pieces of a changed line, with what is between them cut where the line is long."""
+    pieces = marked(line.raw, line.refined)
+    for text, kept in pieces:
+        if kept and len(line.raw) > LONGEST_LINE and len(text) > 3 * ENDS_OF_PIECE:
+            yield text[:ENDS_OF_PIECE], True
+            yield f" … {len(text) - 2 * ENDS_OF_PIECE:,} more characters … ", True
+            yield text[-ENDS_OF_PIECE:], True
+        else:
+            yield text, kept
+
+
+def beginning(pieces: Iterable[tuple[str, bool]], most: int) -> Iterator[tuple[str, bool]]:
+    """So many characters of marked pieces, and how many more there are."""
     more = 0
     for text, kept in pieces:
         more += len(text[most:])
@@ -124,9 +139,9 @@ def _first(pieces: Iterable[tuple[str, bool]], most: int) -> Iterator[tuple[str,
         yield f" … {more:,} more characters", True
 
 
-def gap(lines: int) -> list[list[Any]]:
-    """The row for lines that are left out, if there are any."""
-    return [[lines, "gap", None, ""]] if lines else []
+def gap(lines: int, note: str = "") -> list[list[Any]]:
+    """The row for lines that are left out, if there are any, with what is to be said of them."""
+    return [[lines, "gap", None, note]] if lines else []
 
 
 def cut(text: str, most: int) -> str:

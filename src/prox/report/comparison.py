@@ -2,12 +2,13 @@
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from prox.corpora import write_atomically
 from prox.errors import UsageError
+from prox.program import count_words
 from prox.report.browser import (
     AROUND,
     LONGEST_LINE,
@@ -24,8 +25,9 @@ from prox.report.figures import LONGEST_SHOWN, MOST_GROUPS, Frequent
 from prox.report.marks import taken_out
 from prox.report.pages import Line, Page
 from prox.report.render import render
-from prox.report.sample import Sample, sample_again, sample_run
+from prox.report.sample import Sample, is_without_text, sample_again, sample_run
 from prox.report.spread import spread
+from prox.runs.stages import QUARANTINED
 from prox.visible import visible
 
 COMPARISON_FILE = "comparison.html"
@@ -48,19 +50,20 @@ class Pair:
     def of(cls, first: Page, second: Page) -> "Pair":
         if first.lines is None or second.lines is None:
             return cls(first, second, None)
-        return cls(first, second, tuple(zip(_raw(first.lines), _raw(second.lines), strict=True)))
+        return cls(first, second, tuple(zip(_raw(first), _raw(second), strict=True)))
 
     @property
     def only(self) -> tuple[int, int]:
-        gone = [second.words_left - first.words_left for first, second in self.lines or ()]
-        return sum(words for words in gone if words > 0), -sum(words for words in gone if words < 0)
+        gone = [_words_of_one(first, second) for first, second in self.lines or ()]
+        return sum(words for words, _ in gone), sum(words for _, words in gone)
 
     @property
     def differ(self) -> bool:
         if self.lines is None:  # the programs say something, too
             one, other = ((page.decision, page.program, page.words_after) for page in (self.first, self.second))
             return one != other
-        return any(first.refined != second.refined for first, second in self.lines)
+        left = [(page.is_left, page.words_after, page.added) for page in (self.first, self.second)]
+        return left[0] != left[1] or any(first.refined != second.refined for first, second in self.lines)
 
 
 def write_comparison(first: str, second: str, to: str | None = None) -> str:
@@ -90,8 +93,28 @@ def pairs_of(first: Sample, second: Sample) -> list[Pair]:
     return pairs
 
 
-def _raw(lines: Iterable[Line]) -> list[Line]:
-    return [line for line in lines if line.number >= 0]
+def _raw(page: Page) -> list[Line]:
+    """The lines of the raw text; nothing is left of them where the page is in quarantine."""
+    lines = [line for line in page.lines or () if line.number >= 0]
+    if page.decision == QUARANTINED:
+        return [replace(line, fate="removed", refined="", words_left=0) for line in lines]
+    return lines
+
+
+def _words_of_one(first: Line, second: Line) -> tuple[int, int]:
+    """Words of a line that the first removes and the second keeps, and the other way round."""
+    if first.refined == second.refined:
+        return 0, 0
+    if first.fate == second.fate == "changed":
+        raw = Counter(first.raw.split())
+        gone, its_gone = (raw - Counter(line.refined.split()) for line in (first, second))
+        return _count(gone - its_gone), _count(its_gone - gone)
+    more = second.words_left - first.words_left
+    return max(0, more), max(0, -more)
+
+
+def _count(words: Counter[str]) -> int:
+    return sum(count_words(word) * times for word, times in words.items())
 
 
 def comparison_html(first: Sample, second: Sample) -> bytes:
@@ -100,6 +123,10 @@ def comparison_html(first: Sample, second: Sample) -> bytes:
         UsageError: The samples have no document in common.
     """
     pairs = pairs_of(first, second)
+    for sample in (first, second):
+        if not sample.status.report.records:
+            output = sample.status.record["recipe"]["output"]
+            raise UsageError(f"there is nothing to compare: {output} has no documents, or none that are done")
     if not pairs:
         raise UsageError("the two runs have no document in common: compare runs over the same input")
     decisions = Counter((pair.first.decision, pair.second.decision) for pair in pairs)
@@ -114,8 +141,8 @@ def comparison_html(first: Sample, second: Sample) -> bytes:
         pairs=len(pairs),
         apart=len(apart),
         whole=first.is_whole and second.is_whole,
-        without_text=sum(pair.lines is None for pair in pairs),
-        without_programs=first.without_programs + second.without_programs,
+        without_text=sum(is_without_text(pair.first) or is_without_text(pair.second) for pair in pairs),
+        without_programs=[*first.without_programs.values(), *second.without_programs.values()],
         problem=first.problem or second.problem,
         lines=[_lines(pairs, 0), _lines(pairs, 1)],
     )
@@ -135,7 +162,7 @@ def _head(sample: Sample, pairs: Sequence[Pair], side: int) -> dict[str, Any]:
         "output": sample.status.record["recipe"]["output"],
         "stages": [f"{cost['stage']} ({cost['level']}s{_threshold(cost)})" for cost in sample.status.record["costs"]],
         "decisions": Counter(page.decision for page in pages),
-        "left": sum(page.words_after for page in pages) / words if words else 1.0,
+        "left": sum(page.words_after for page in pages) / words if words else None,
         "only": sum(pair.only[side] for pair in pairs),
     }
 
@@ -166,23 +193,31 @@ def _only_of(own: Line, other: Line) -> list[str]:
     return [text for text in taken_out(own.raw, own.refined) if text not in others]
 
 
+UNEDITED = ("kept", "both")
+"""Who removes a line, where the runs leave it alike."""
+
 _REMOVES_MORE = ("only the first removes some", "only the second removes some")
 
 
 def pair_as_data(pair: Pair) -> dict[str, Any]:
     """As for one run, with lines that say who removes them: number, who, None, raw text."""
     first, second = pair.first, pair.second
-    data = as_data(first)
+    data, other = as_data(first), as_data(second)
     return data | {
         "decision": f"{first.decision} / {second.decision}",
         "reason": "; ".join(
             f"{name}: {reason_of(page)}" for name, page in (("first", first), ("second", second)) if page.reason
         ),
         "score": None,  # it would be that of one of the two
+        "domain": data["domain"] or other["domain"],
+        "language": data["language"] or other["language"],
+        "failures": [
+            f"{name}: {failure}" for name, page in (("first", data), ("second", other)) for failure in page["failures"]
+        ],
         "only": list(pair.only),
         "after": first.words_after,
         "after_second": second.words_after,
-        "program": f"first run:\n{data['program']}\n\nsecond run:\n{as_data(second)['program']}",
+        "program": f"first run:\n{data['program']}\n\nsecond run:\n{other['program']}",
         "operations": [name for name, words in zip(_REMOVES_MORE, pair.only, strict=True) if words],
         "lines": None if pair.lines is None else _rows(pair.lines),
     }
@@ -192,7 +227,7 @@ def _rows(lines: Sequence[tuple[Line, Line]]) -> list[list[Any]]:
     """All lines where there is room; of a long document those that the runs leave different, with some around them."""
     who = [_who(first, second) for first, second in lines]
     raw = [first.raw for first, _ in lines]
-    apart = (place for place, name in enumerate(who) if name not in ("kept", "both"))
+    apart = (place for place, name in enumerate(who) if name not in UNEDITED)
     is_long = len(raw) > MOST_LINES or sum(map(len, raw)) > MOST_CHARACTERS
     rows: list[list[Any]] = []
     after = 0
@@ -200,7 +235,8 @@ def _rows(lines: Sequence[tuple[Line, Line]]) -> list[list[Any]]:
         rows += gap(place - after)
         rows.append([place, who[place], None, visible(cut(raw[place], LONGEST_LINE))])
         after = place + 1
-    return rows + gap(len(raw) - after)
+    more = sum(name not in UNEDITED for name in who[after:])
+    return rows + gap(len(raw) - after, f"{more:,} of them different" if more else "")
 
 
 def _near(places: Iterable[int], most: int) -> Iterator[int]:

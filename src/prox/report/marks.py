@@ -36,7 +36,47 @@ def marked(raw: str, refined: str, most_pairs: int = MOST_PAIRS) -> list[Piece]:
         (raw[len(raw) - end :], True),
     ]
     runs = groupby((piece for piece in pieces if piece[0]), key=lambda piece: piece[1])
-    return [("".join(text for text, _ in run), kept) for kept, run in runs]
+    return _at_boundaries([("".join(text for text, _ in run), kept) for kept, run in runs])
+
+
+_MOST_SLIDES = 100
+
+
+def _at_boundaries(pieces: list[Piece]) -> list[Piece]:
+    """What is gone begins and ends where words and brackets do, as far as other places leave the same text.
+
+    Of `cited.[12][b]` without `[12]`, `12][` is gone as well as `[12]`.
+    """
+    for place in range(1, len(pieces) - 1):
+        if not pieces[place][1]:
+            pieces[place - 1 : place + 2] = _best_slide(*(text for text, _ in pieces[place - 1 : place + 2]))
+    return [piece for piece in pieces if piece[0]]
+
+
+def _best_slide(before: str, gone: str, after: str) -> list[Piece]:
+    text = before + gone + after
+    start, size = len(before), len(gone)
+    least = most = start
+    while least > max(0, start - _MOST_SLIDES) and text[least - 1] == text[least - 1 + size]:
+        least -= 1
+    while most < min(len(text) - size, start + _MOST_SLIDES) and text[most] == text[most + size]:
+        most += 1
+
+    def worth(first: int) -> tuple[int, int]:
+        return _boundary(text, first) + _boundary(text, first + size), -abs(first - start)
+
+    first = max(range(least, most + 1), key=worth)
+    return [(text[:first], True), (text[first : first + size], False), (text[first + size :], True)]
+
+
+def _boundary(text: str, place: int) -> int:
+    """How well a text can be cut at a place: 2 between words and around brackets, 0 inside of a word."""
+    if place in (0, len(text)):
+        return 2
+    left, right = text[place - 1], text[place]
+    if left.isspace() or right.isspace() or right in "([{" or left in ")]}":
+        return 2
+    return int(left.isalnum() != right.isalnum())
 
 
 def taken_out(raw: str, refined: str) -> list[str]:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from prox.document import split_lines
 from prox.program import InsertLine, Operation, Policy, Program, RemoveLines, Replace, ReplaceOnce, execute
 from prox.program.policy import count_words
+from prox.report.marks import marked
 
 Fate = Literal["kept", "removed", "changed", "added"]
 
@@ -70,6 +71,15 @@ class Page:
     @property
     def file(self) -> str:
         return self.key[0]
+
+    @property
+    def is_left(self) -> bool:
+        return self.decision in ("kept", "edited")
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """Lines that are new."""
+        return tuple(line.refined for line in self.lines or () if line.number < 0)
 
     @property
     def noise_share(self) -> float:
@@ -156,23 +166,26 @@ def _of(kind: type[InsertLine], program: Program) -> list[InsertLine]:
 
 
 def _left(text: str, raw: Sequence[str], program: Program, removed: set[int]) -> dict[int, str]:
-    """What is left of each line that stays: read off the refined text where lines pair, else line by line."""
+    """What is left of each line that stays; where replacements join or split lines, as far as characters stay."""
     staying = [number for number in range(len(raw)) if number not in removed]
     edits = tuple(each for each in program.operations if not isinstance(each, InsertLine))
     refined = execute(text, Program(edits), Policy.unlimited()).text
     after = [] if refined is None else split_lines(refined)
-    if len(after) == len(staying):
+    if len(after) == len(staying) and not any(map(_moves_lines, edits)):
         return dict(zip(staying, after, strict=True))
-    left = dict(zip(staying, [raw[number] for number in staying], strict=True))
-    for operation in program.operations:  # a replacement may have joined lines
-        if isinstance(operation, Replace):
-            last = len(raw) - 1 if operation.last is None else operation.last
-            for number in range(operation.first or 0, last + 1):
-                if number in left:
-                    left[number] = left[number].replace(operation.source, operation.target)
-        elif isinstance(operation, ReplaceOnce) and operation.line in left:
-            left[operation.line] = left[operation.line].replace(operation.source, operation.target, 1)
+    left = dict.fromkeys(staying, "")
+    place = 0  # among the lines that stay
+    for piece, stays in marked("\n".join([raw[number] for number in staying]), refined or ""):
+        first, *more = piece.split("\n")
+        for number, part in enumerate([first, *more]):
+            place += number > 0
+            if stays and staying:
+                left[staying[place]] += part
     return left
+
+
+def _moves_lines(operation: Operation) -> bool:
+    return isinstance(operation, Replace | ReplaceOnce) and "\n" in operation.source + operation.target
 
 
 def domain_of(metadata: Mapping[str, Any]) -> str:

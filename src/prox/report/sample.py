@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -42,7 +43,7 @@ class Sample:
         pages: Spread evenly over the records of work units that are spread evenly over the input.
         units: These work units.
         files: Of the input, as `figures.groups` has them, but exact: over all that is done.
-        without_programs: Units among them whose part of `programs/` cannot be read.
+        without_programs: Why the part of `programs/` of units among them cannot be read, by unit.
         without_text: Pages whose raw text could not be read again.
         problem: Why not, of the first of them; "" if all could.
     """
@@ -51,7 +52,7 @@ class Sample:
     pages: tuple[Page, ...]
     units: tuple[Unit, ...]
     files: tuple[Group, ...]
-    without_programs: int
+    without_programs: Mapping[str, str]
     without_text: int
     problem: str
 
@@ -94,12 +95,17 @@ def sample_again(output: str, first: Sample) -> Sample:
         RunError: Its programs cannot be read.
     """
     run = _Run.of(output)
-    wanted = {(page.id, page.sha256) for page in first.pages}
+    wanted = Counter((page.id, page.sha256) for page in first.pages)
 
     def the_same(pages: int, units_left: int, part: pq.ParquetFile) -> list[int]:
         columns = part.read(columns=["id", "text_sha256"]).to_pydict()
-        keys = zip(map(str, columns["id"]), columns["text_sha256"], strict=True)
-        return [row for row, key in enumerate(keys) if key in wanted][:MOST_DOCUMENTS]  # a page may have many copies
+        found: Counter[tuple[str, str | None]] = Counter()
+        rows = []
+        for row, key in enumerate(zip(map(str, columns["id"]), columns["text_sha256"], strict=True)):
+            found[key] += 1
+            if found[key] <= wanted[key]:  # a page may have many copies
+                rows.append(row)
+        return rows
 
     units = map(run.unit, run.done)
     return _sample(run, [unit for unit in units if any(_overlap(unit, other) for other in first.units)], the_same)
@@ -166,24 +172,27 @@ def _is_planned(entry: Entry, plan: Plan) -> bool:
 
 def _sample(run: _Run, units: Sequence[Unit], rows_of: RowsOf) -> Sample:
     pages: list[Page] = []
-    problems: list[str] = []
-    lost = 0
+    lost: dict[str, str] = {}
+    problem = ""
     for place, unit in enumerate(units):
         choose = partial(rows_of, len(pages), len(units) - place)
         try:
             rows = _rows(f"{run.output}/programs/part-{unit.name}.parquet", choose)
         except RunError as error:
-            problems.append(str(error))
-            lost += 1
+            lost[unit.name] = str(error)
             continue
-        found, problem = _texts(unit, rows)
-        problems += [problem] if problem else []
+        found, why = _texts(unit, rows)
+        problem = problem or why
         pages += [page_of(row, *found.get(row["record"], (None, {}))) for row in rows]
-    if lost == len(units) > 0:
-        raise RunError(problems[0])
-    without = sum(page.lines is None and page.sha256 is not None for page in pages)
-    problem = problems[0] if lost or without else ""
-    return Sample(run.status, tuple(pages), tuple(units), run.files, lost, without, problem)
+    if len(lost) == len(units) > 0:
+        raise RunError(next(iter(lost.values())))
+    without = sum(is_without_text(page) for page in pages)
+    return Sample(run.status, tuple(pages), tuple(units), run.files, lost, without, problem if without else "")
+
+
+def is_without_text(page: Page) -> bool:
+    """Whether it had a text, and has none any more."""
+    return page.lines is None and page.sha256 is not None
 
 
 def _rows(part: str, choose: Callable[[pq.ParquetFile], list[int]]) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from prox.errors import RunError, UsageError
 from prox.refiners.language_model.refiner import shown_prompt
 from prox.runs import local
 from prox.runs.changes import differing_fields, identity, refusal
+from prox.runs.costs import StageCost
 from prox.runs.ledger import (
     Entry,
     forget,
@@ -402,6 +403,7 @@ class _Run:
         session = time.monotonic() - self._started
         share = self._plan.share(self._done, self._bytes_done)
         share_at_start = self._record.setdefault("share_at_start", share)
+        costs = [*report.costs, *[StageCost()] * len(self._stages)]  # none yet where nothing is done
         return {
             "status": status,
             "seconds": round(self._seconds_before + session, 3),
@@ -418,7 +420,7 @@ class _Run:
             "operations": report.operations,
             "rejected_operations": report.rejected,
             "failed_drafts": report.failures,
-            "costs": [shown_cost(stage, cost) for stage, cost in zip(self._stages, report.costs, strict=False)],
+            "costs": [shown_cost(stage, cost) for stage, cost in zip(self._stages, costs, strict=False)],
             "file_problems": [*self.problems, *report.problems][:MOST_PROBLEMS],
             "passed_over": list(map(shown_path, self._files.passed_over[:1000])),
         }

@@ -5,7 +5,7 @@
   const list = find("list"), view = find("document"), count = find("count");
   const filters = { decision: find("decision"), domain: find("domain"), operation: find("operation") };
   // What a comparison of two runs says of a line.
-  const WHO = { both: "both", first: "the first alone", second: "the second alone",
+  const WHO = { kept: "", both: "both", first: "the first alone", second: "the second alone",
     "edited-otherwise": "edited in two ways", "first-edits": "edited by the first", "second-edits": "edited by the second" };
   const UNEDITED = ["kept", "both", "gap", "dropped-line"];
   let shown = [], current = -1, edit = null;
@@ -72,7 +72,7 @@
     current = -1;
     if (shown.length) show(Math.max(0, shown.findIndex((each) => each.decision === "edited")), asked);
     else {
-      view.replaceChildren(make("p", documents.length ? "No document fits these filters." : "There are no documents in this sample."));
+      view.replaceChildren(make("p", documents.length ? "No document fits these filters." : view.dataset.none));
       if (asked) history.replaceState(null, "", "#documents");
     }
   }
@@ -122,17 +122,17 @@
     const top = make("thead");
     top.append(titles);
     const body = make("tbody");
-    for (const row of each.lines) body.append(line(row, each.decision === "dropped"));
+    for (const row of each.lines) body.append(line(row, each.decision === "dropped", two));
     table.append(caption, top, body);
     parts.push(table);
     return parts;
   }
 
-  function line([number, fate, score, raw, refined], dropped) {
+  function line([number, fate, score, raw, refined], dropped, two) {
     const row = make("tr", null, dropped ? "dropped-line" : fate);
     if (fate !== "gap") row.dataset.line = number;
     if (fate === "gap") {
-      const cell = make("td", `… ${number.toLocaleString("en")} more lines`);
+      const cell = make("td", `… ${number.toLocaleString("en")} more lines${raw ? `, ${raw}` : ""}`);
       cell.colSpan = 4;
       row.append(cell);
       return row;
@@ -140,7 +140,7 @@
     row.append(make("td", number < 0 ? "" : number, "number"), make("td", score === null ? "" : (score / 100).toFixed(2), "score"));
     const before = make("td"), after = make("td");
     before.dir = after.dir = "auto";
-    if (WHO[fate]) {
+    if (two) {
       before.textContent = raw;
       row.append(before, make("td", WHO[fate], "who"));
       return row;
