@@ -1,9 +1,12 @@
 """Two runs over the same input: what one removes and the other keeps."""
 
 import gzip
+import hashlib
 import json
 import re
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +16,8 @@ from report_runs import read, records, refine, write
 from prox.errors import UsageError
 from prox.report.comparison import Pair, pair_as_data, write_comparison
 from prox.report.sample import MOST_DOCUMENTS
+from prox.runs.recipe import make_recipe
+from prox.runs.refine import refine_corpus
 
 
 def test_two_runs_are_compared_line_by_line(run, tmp_path):
@@ -121,3 +126,102 @@ def test_a_part_of_a_run_that_is_broken_is_told(run, tmp_path):
     next((tmp_path / "other/programs").iterdir()).write_bytes(b"PAR1")
     html, _, _ = read(write_comparison(str(run), str(tmp_path / "other")))
     assert "The programs of 1 work unit could not be read" in html and "<b>40</b><span>documents in both" not in html
+
+
+def stored(folder, programs):
+    """A folder of programs, by hand: ids, texts and programs."""
+    rows = [
+        {"id": id, "text_sha256": hashlib.sha256(text.encode()).hexdigest(), "decision": "edited", "program": program}
+        for id, text, program in programs
+    ]
+    folder.mkdir()
+    pq.write_table(pa.Table.from_pylist(rows), folder / "part.parquet")
+    return f"stored:{folder}"
+
+
+def compared(tmp_path, texts, first, second):
+    """The comparison of two runs over texts that replay programs, by id, where there is one."""
+    source = write(tmp_path / "p.jsonl", [{"id": id, "text": text} for id, text in texts.items()])
+    for name, programs in (("a", first), ("b", second)):
+        spec = stored(tmp_path / f"of-{name}", [(id, texts[id], program) for id, program in programs.items()])
+        policy = {"deletions_only": False, "least_words": None, "least_share": None}
+        recipe = make_recipe(
+            input=(source,),
+            output=str(tmp_path / name),
+            stages=({"refiner": spec, "policy": policy},),
+            level="chunk",
+            workers=1,
+        )
+        refine_corpus(recipe, lambda progress: None)
+    return read(write_comparison(str(tmp_path / "a"), str(tmp_path / "b")))
+
+
+def test_added_and_joined_lines_are_a_difference(tmp_path):
+    texts = {"ins": "one line of it\nand another", "join": "alpha beta\ngamma delta", "same": "it stays as it is"}
+    kept = dict.fromkeys(texts, "keep_chunk()")
+    changed = kept | {
+        "ins": 'add_line(line_after=0, place=0, text="NEW LINE")',
+        "join": 'normalize(source_str="beta\\ngamma ", target_str="")',
+    }
+    html, _, documents = compared(tmp_path, texts, kept, changed)
+    assert "<b>2</b><span>of them are left different" in html
+    assert {each["id"] for each in documents} == {"ins", "join"}
+
+
+def test_nothing_is_left_of_what_is_in_quarantine(tmp_path):
+    texts = {"a": "a b c", "b": "d e f", "c": "g h i\nj k"}
+    program = dict.fromkeys(texts, "remove_lines(line_start=1, line_end=1)") | {
+        "a": "keep_chunk()",
+        "b": "keep_chunk()",
+    }
+    html, _, documents = compared(tmp_path, texts, {"a": "keep_chunk()"}, program)
+    assert {each["id"]: each["only"] for each in documents} == {"b": [3, 0], "c": [3, 0]}
+    assert "The raw text of" not in html
+
+
+def test_other_words_of_one_line_count_for_each_run(tmp_path):
+    texts = {"x": "w1 w2 w3 w4 w5 w6 stay here"}
+    _, _, (page,) = compared(tmp_path, texts, {"x": 'normalize("w1 w2 ")'}, {"x": 'normalize("w3 w4 ")'})
+    assert page["only"] == [2, 2] and len(page["operations"]) == 2
+
+
+def test_failures_are_told_by_run(tmp_path):
+    texts = {"x": "one\ntwo\nthree"}
+    good, bad = "remove_lines(0, 0)", "remove_lines(0, 1)\nremove_lines(50, 60)"
+    _, _, (page,) = compared(tmp_path, texts, {"x": good}, {"x": bad})
+    assert page["failures"] and all(each.startswith("second: ") for each in page["failures"])
+
+
+def test_many_copies_of_a_page_leave_room_for_others(tmp_path):
+    copies = [{"id": "x", "text": "Log in\nA line."}] * 2_500
+    others = [{"id": f"u{n}", "text": f"{n}\nIt was cited.[1] And it was a long line.\nLog in"} for n in range(2_500)]
+    source = write(tmp_path / "p.jsonl", copies + others)
+    refine(source, tmp_path / "a", level="chunk")
+    refine(source, tmp_path / "b", "rules:refinedweb", level="chunk")
+    html, _, _ = read(write_comparison(str(tmp_path / "a"), str(tmp_path / "b")))
+    assert "<b>1,000</b><span>documents in both" in html and "<b>0</b><span>of them are" not in html
+
+
+def test_records_that_could_not_be_read_have_no_text_to_miss(tmp_path):
+    source = tmp_path / "p.jsonl"
+    source.write_text("".join(json.dumps(each) + "\n" for each in records(5)) + "{broken\n" * 3)
+    for name, rules in (("a", "rules:c4"), ("b", "rules:refinedweb")):
+        refine(source, tmp_path / name, rules, level="chunk")
+    html, _, _ = read(write_comparison(str(tmp_path / "a"), str(tmp_path / "b")))
+    assert "The raw text of" not in html
+
+
+def test_two_runs_alike_and_two_without_documents_are_told_as_such(run, tmp_path):
+    html, _, documents = read(write_comparison(str(run), str(run)))
+    assert not documents and 'data-none="The two runs leave no document different."' in html
+    refine(write(tmp_path / "empty.jsonl", []), tmp_path / "empty")
+    with pytest.raises(UsageError, match=r"nothing to compare: .*empty has no documents"):
+        write_comparison(str(tmp_path / "empty"), str(tmp_path / "empty"))
+
+
+def test_differences_that_have_no_room_are_counted():
+    text = "\n".join(f"line {number}" for number in range(3_000))
+    every_second = "\n".join(f"remove_lines({number}, {number})" for number in range(0, 3_000, 2))
+    rows = pair_as_data(Pair.of(page(0, text, every_second), page(0, text)))["lines"]
+    shown = sum(row[1] == "first" for row in rows)
+    assert rows[-1][1] == "gap" and rows[-1][3] == f"{1_500 - shown:,} of them different"

@@ -99,3 +99,20 @@ def test_many_short_lines_of_dots_take_little_time():
     for number in range(300):
         check(f"{number}{DOTS}", f"{number}{LINES['dots'][1]}")
     assert time.process_time() - began < 6
+
+
+@pytest.mark.parametrize(
+    ("raw", "gone"),
+    [
+        ("It was cited.[12][b] And more.", ["[12]"]),
+        ("[10][a] It was.[11][b] And more.", ["[10]", "[11]"]),
+        ("w1 w2 w3 w4 w5", ["w2 w3 "]),
+        ("Ten months. Read more", [" Read more"]),
+        ("xaaax", ["aa"]),
+    ],
+)
+def test_what_is_gone_begins_and_ends_at_words_and_brackets(raw, gone):
+    left = raw
+    for each in gone:
+        left = left.replace(each, "", 1)
+    assert [piece for piece, stays in check(raw, left) if not stays] == gone

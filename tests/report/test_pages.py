@@ -65,3 +65,10 @@ def test_a_row_without_text_is_a_page_without_lines():
     }
     page = page_of(row | {"reason": "invalid JSON", "words_before": 0, "words_after": 0, "stages": []}, None, {})
     assert page.lines is None and page.key == ("f", 0, 3) and page.keep_score is None
+
+
+def test_of_lines_that_are_split_and_joined_each_keeps_its_own_characters():
+    program = Program((Replace("a1 a2", "a1\na2", 0, 0), Replace("b2\nc1", "", 1, 2)))
+    lines = lines_of("a1 a2\nb1 b2\nc1 c2\nd1", program, "edited", None)
+    assert [line.refined for line in lines][1:] == ["b1 ", " c2", "d1"]
+    assert [line.fate for line in lines][1:] == ["changed", "changed", "kept"]
