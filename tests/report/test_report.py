@@ -20,6 +20,8 @@ from prox.report import sample as sampling
 from prox.report.report import write_report
 from prox.report.sample import MOST_DOCUMENTS, sample_run
 from prox.report.spread import spread
+from prox.runs.recipe import make_recipe
+from prox.runs.refine import refine_corpus
 from prox.visible import visible
 
 
@@ -293,3 +295,16 @@ def test_programs_that_cannot_be_read_are_told(run):
     part.write_bytes(part.read_bytes()[:200])
     with pytest.raises(RunError, match="cannot be read"):
         write_report(str(run))
+
+
+def test_a_run_that_has_just_begun_names_its_refiner(tmp_path):
+    """Story: one that was killed within seconds had a report by nobody."""
+    recipe = make_recipe(
+        input=(write(tmp_path / "p.jsonl", records(40)),),
+        output=str(tmp_path / "out"),
+        stages=("rules:c4",),
+        workers=1,
+    )
+    seen = []
+    refine_corpus(recipe, lambda progress: seen.append(json.loads((tmp_path / "out/run.json").read_bytes())["costs"]))
+    assert seen and all([cost["stage"] for cost in costs] == ["rules:c4", "rules:c4"] for costs in seen)
