@@ -109,6 +109,16 @@ def test_a_link_to_a_line_shows_it_in_the_middle_of_a_long_document(browser, pat
     assert not browser.get_log("browser")
 
 
+def test_the_title_of_the_next_document_is_in_sight(browser, paths):
+    """Story: from the end of the page, j showed it below the links that stay on top."""
+    browser.get(f"file://{paths[0]}")
+    browser.execute_script("document.querySelector('#run').scrollIntoView()")
+    press(browser, "j")
+    bounds = "return document.querySelector('%s').getBoundingClientRect().%s"
+    title, links = (browser.execute_script(bounds % each) for each in (("#document h3", "top"), ("nav", "bottom")))
+    assert title >= links
+
+
 def test_keys_go_from_edit_to_edit(browser, paths):
     browser.get(f"file://{paths[0]}#d=page-9")
     browser.refresh()
@@ -138,6 +148,8 @@ def test_a_comparison_says_of_each_line_who_removes_it(browser, paths):
     browser.get(f"file://{paths[1]}#d=page-1")
     text = browser.find_element(By.ID, "document").text
     assert "the first alone" in text and "both" in text and "edited by the first" in text
+    kept = browser.find_elements(By.CSS_SELECTOR, "#document .kept td:last-child")
+    assert kept and all(cell.text == "" for cell in kept)  # nobody removes it
     assert not browser.get_log("browser")
 
 
