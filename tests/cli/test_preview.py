@@ -53,6 +53,17 @@ def test_every_line_of_a_dropped_document_is_removed():
     assert "-  a" in out and "-  b" in out and "dropped" in out and "tagger, keep score 0.10" in out
 
 
+def test_of_a_document_in_quarantine_nothing_stands_on_the_right():
+    out = shown(refined("one line", None, decision="quarantined", reason="no stored program for this id"))
+    assert ["0", "-", "one", "line"] in [line.split() for line in out.splitlines()]
+
+
+def test_replacements_that_build_on_each_other_are_shown_as_they_end():
+    edits = [Replace("foo", "bar", 0, 0), Replace("bar ", "", 0, 0)]
+    out = shown(refined("foo x y z", "x y z", *edits))
+    assert ["0", "~", "[-foo", "-]x", "y", "z", "x", "y", "z"] in [line.split() for line in out.splitlines()]
+
+
 def test_a_replaced_string_is_gone_on_the_right():
     out = shown(refined("text [edit] more", "text more", Replace(" [edit]", "", 0, 0)))
     assert ["0", "~", "text", "[-[edit]", "-]more", "text", "more"] in [line.split() for line in out.splitlines()]

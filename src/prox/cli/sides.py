@@ -11,7 +11,7 @@ from prox.program import Program
 from prox.report.browser import beginning
 from prox.report.marks import marked
 from prox.report.pages import Line, lines_of
-from prox.runs.stages import Refined
+from prox.runs.stages import DROPPED, Refined
 from prox.visible import visible
 
 _SHOWN_LINES = 60
@@ -67,8 +67,9 @@ def _facts(entry: Refined) -> str:
 def _rows(entry: Refined, most: int | None, plain: bool) -> list[Row]:
     """`plain`: there are no colours, so brackets say what goes from a line that stays."""
     scores = next((stage.line_scores for stage in entry.stages if stage.line_scores is not None), None)
-    lines = lines_of(entry.document.text, entry.program, entry.decision, scores)
-    digits = len(str(max(0, *(line.number for line in lines), 0)))
+    decision = DROPPED if entry.text is None else entry.decision  # nothing of it is in the output
+    lines = lines_of(entry.document.text, entry.program, decision, scores)
+    digits = len(str(max(line.number for line in lines)))
     rows: list[Row] = []
     for line in lines:
         sign, raw, refined = Text(""), Text(_cut(line.raw, most)), Text(_cut(line.refined, most))

@@ -193,7 +193,7 @@ def _only_of(own: Line, other: Line) -> list[str]:
     return [text for text in taken_out(own.raw, own.refined) if text not in others]
 
 
-UNEDITED = ("kept", "both")
+_ALIKE = ("kept", "both")
 """Who removes a line, where the runs leave it alike."""
 
 _REMOVES_MORE = ("only the first removes some", "only the second removes some")
@@ -227,7 +227,7 @@ def _rows(lines: Sequence[tuple[Line, Line]]) -> list[list[Any]]:
     """All lines where there is room; of a long document those that the runs leave different, with some around them."""
     who = [_who(first, second) for first, second in lines]
     raw = [first.raw for first, _ in lines]
-    apart = (place for place, name in enumerate(who) if name not in UNEDITED)
+    apart = (place for place, name in enumerate(who) if name not in _ALIKE)
     is_long = len(raw) > MOST_LINES or sum(map(len, raw)) > MOST_CHARACTERS
     rows: list[list[Any]] = []
     after = 0
@@ -235,7 +235,7 @@ def _rows(lines: Sequence[tuple[Line, Line]]) -> list[list[Any]]:
         rows += gap(place - after)
         rows.append([place, who[place], None, visible(cut(raw[place], LONGEST_LINE))])
         after = place + 1
-    more = sum(name not in UNEDITED for name in who[after:])
+    more = sum(name not in _ALIKE for name in who[after:])
     return rows + gap(len(raw) - after, f"{more:,} of them different" if more else "")
 
 
