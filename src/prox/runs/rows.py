@@ -54,8 +54,11 @@ PROGRAM_SCHEMA = pa.schema(
 
 def reason_kind(reason: str) -> str:
     """Reasons are counted without what is particular to one record."""
-    if IGNORED in reason:
-        return "edited less or not: a program with too many wrong operations was ignored"
+    if IGNORED in reason:  # of several chunks; what became of the document says more, if there is anything
+        others = [each for each in reason.split("; ") if IGNORED not in each]
+        if not others:
+            return "edited less or not: a program with too many wrong operations was ignored"
+        reason = others[0]
     return re.sub(r"(?<![\w-])\d[\d,.]*\b", "N", reason.partition(":")[0].partition(", keep score")[0])
 
 
